@@ -1,0 +1,1 @@
+"""Recordings in, model-ready clips out: bags, sync, cache, dataset, sampler, transforms."""

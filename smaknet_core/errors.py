@@ -1,0 +1,44 @@
+"""
+What smaknet raises for input it cannot use; each message is one line that says what to do.
+
+    SmaknetError            catch this one; the commands print it and exit with code 2
+    ├─ ConfigError          a setting, a YAML key, a parameter or an argument
+    ├─ BagError             a recording that cannot be opened or read
+    ├─ DataError            recordings that are readable but cannot be used together, the cache
+    ├─ ImageError           one image that cannot be decoded (counted and skipped, never fatal)
+    ├─ ModelError           a model file or run folder
+    ├─ DemonstrationError   a demonstration file
+    └─ TrainingError        training that cannot go on (NaN loss, full disk)
+"""
+
+
+class SmaknetError(Exception):
+    """Base of everything smaknet raises on purpose."""
+
+
+class ConfigError(SmaknetError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class BagError(SmaknetError):
+    """A recording cannot be opened or read."""
+
+
+class DataError(SmaknetError):
+    """Recordings are readable but unusable for what was asked."""
+
+
+class ImageError(SmaknetError):
+    """One image message cannot be decoded."""
+
+
+class ModelError(SmaknetError):
+    """A model file is missing, damaged or of another version."""
+
+
+class DemonstrationError(SmaknetError):
+    """A demonstration file is missing, damaged or made with another model."""
+
+
+class TrainingError(SmaknetError):
+    """Training cannot go on."""
