@@ -140,7 +140,7 @@ def test_cameras_out_of_phase_never_pair_and_say_so():
 def test_a_silent_camera_is_waited_for_then_done_without_then_taken_back():
     frames = stream('a0', 'b1', 'a100', 'a200', 'a300', 'a400', 'a500', 'b501', 'a600', 'b601')
     sets, synchroniser = run(frames, absent_after_s=0.25)
-    assert told(sets) == ['a0 b1', 'a100', 'a200', 'a300', 'a400', 'a500 b501', 'a600 b601']
+    assert told(sets) == ['a0 b1', 'a100', 'a200', 'a300', 'a400', 'a500', 'a600 b601']
     assert synchroniser.absent() == ()
     assert told(run(frames)[0]) == ['a0 b1', 'a500 b501', 'a600 b601'], 'None requires all'
 
@@ -193,10 +193,9 @@ def test_a_looping_bag_is_a_restart_and_no_set_mixes_the_rounds():
     assert synchroniser.restarts == 1
     assert synchroniser.restarted
     assert all(found.spread_s == 0 for found in sets)
-    # One frame tells of the restart and the next confirms it; then all sets are there.
-    assert told(sets) == told(run(stream(*first))[0]) + [
-        f'a{100 * k} b{100 * k}' for k in range(2, 50)
-    ]
+    # The first frame tells of the restart and the second confirms it; then all sets are there.
+    again = [f'a{100 * k} b{100 * k}' for k in range(1, 50)]
+    assert told(sets) == ['a0 b0', *again, *again]
 
 
 @pytest.mark.parametrize('odd', ['a-900000', 'a-5000'])
@@ -210,6 +209,5 @@ def test_reset_forgets_frames_and_keeps_counts():
     _, synchroniser = run(stream('a0', 'a0', 'b-60'))
     synchroniser.reset()
     assert synchroniser.dropped['duplicate'] == 1
-    assert told(
-        synchroniser.add(frame('b', -900_000)) + synchroniser.add(frame('a', -900_000))
-    ) == ['a-900000 b-900000']
+    assert synchroniser.add(frame('b', -900_000)) == []
+    assert told(synchroniser.add(frame('a', -900_000))) == ['a-900000 b-900000']
