@@ -1,0 +1,29 @@
+"""Raw 32-d vector → the embedding that metric, matcher and topic all see."""
+
+from __future__ import annotations
+
+from smaknet_core.config import EmbeddingNorm
+from smaknet_core.model.smaknet import EMBEDDING_SIZE
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Normalise(nn.Module):
+    """
+    `batch` centres and scales each dimension, `l2` puts the vector on the unit sphere.
+
+    `batch_l2` does both: without the centring all embeddings of a fresh network point the same
+    way and the contrastive loss has nothing to hold on to (docs/decisions.md).
+    """
+
+    def __init__(self, kind: EmbeddingNorm) -> None:
+        super().__init__()
+        centred = kind in ('batch', 'batch_l2')
+        self.batch = nn.BatchNorm1d(EMBEDDING_SIZE, affine=False) if centred else nn.Identity()
+        self._sphere = kind in ('l2', 'batch_l2')
+
+    def forward(self, raw: torch.Tensor) -> torch.Tensor:
+        """Map B x 32 to B x 32."""
+        centred: torch.Tensor = self.batch(raw)
+        return F.normalize(centred, dim=1) if self._sphere else centred
