@@ -1,0 +1,132 @@
+"""
+Sqlite3 file to raw messages: every schema rosbag2 has had, from Crystal on.
+
+The file is opened immutable, so neither locks nor journals are written beside it. Where a killed
+recorder left a journal, a temporary copy is opened instead, on which SQLite completes its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import shutil
+import sqlite3
+import tempfile
+from typing import Final
+
+from smaknet_core.data.sqlite_pages import SqlitePages
+from smaknet_core.data.storage import MessageIndex, modern_type, plain_message, StoredTopic
+from smaknet_core.errors import BagError
+
+MAGIC: Final = b'SQLite format 3\0'
+
+
+class SqliteFile:
+    """A rosbag2 .db3 file open for reading; see `StorageFile`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.topics: dict[int, StoredTopic] = {}
+        self.index = MessageIndex()
+        self.damage = ''
+        self.cut = _is_shorter_than_its_header_says(path)
+        self._pages: SqlitePages | None = None
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._db = self._connect()
+        try:
+            self._scan()
+        except sqlite3.Error as err:
+            self.close()
+            raise BagError(
+                f'{path}: no rosbag2 recording, or cut at its very start ({err})'
+            ) from err
+        self.index.finish()
+
+    def read(self, row: int) -> bytes:
+        """Return the serialised message of one row of the index; raise BagError."""
+        place = int(self.index.place[row, 0])
+        if self._pages is not None:
+            return plain_message(self._pages.read(place))
+        query = 'SELECT data FROM messages WHERE id = ?'
+        try:
+            (data,) = self._db.execute(query, (place,)).fetchone()
+        except (sqlite3.Error, TypeError) as err:
+            raise BagError(f'{self.path}: message {place} cannot be read ({err})') from err
+        return plain_message(bytes(data))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+        if self._pages is not None:
+            self._pages.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def _connect(self) -> sqlite3.Connection:
+        journals = [self.path.with_name(self.path.name + end) for end in ('-wal', '-journal')]
+        journals = [path for path in journals if path.is_file() and path.stat().st_size]
+        if not journals:
+            uri = f'{self.path.absolute().as_uri()}?immutable=1'
+            return sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._copy = tempfile.TemporaryDirectory(prefix='smaknet-')
+        for path in (self.path, *journals):
+            shutil.copyfile(path, Path(self._copy.name, path.name))
+        return sqlite3.connect(Path(self._copy.name, self.path.name), check_same_thread=False)
+
+    def _scan(self) -> None:
+        # Without this SQLite refuses to open a file that is shorter than its header says.
+        self._db.execute('PRAGMA writable_schema = ON')
+        self._read_topics()
+        try:
+            for rowid, topic, stamp, data in self._rows():
+                self._note(topic, stamp, data, rowid)
+        except sqlite3.DatabaseError:
+            self.damage = f'{self.path.name} is damaged: read page by page'
+            self.index = MessageIndex()
+            self._pages = SqlitePages(self.path)
+            for topic, stamp, data, place in self._pages.rows():
+                self._note(topic, stamp, data, place)
+        if self.cut:
+            self.damage = f'{self.path.name} is cut: it is shorter than its header says'
+
+    def _rows(self) -> Iterator[tuple[int, int, int, bytes]]:
+        # In the table's own order: the timestamp index may lie beyond a cut, and sorting here
+        # would sort the pictures as well.
+        query = 'SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id'
+        yield from self._db.execute(query)
+
+    def _note(self, topic: int, stamp: int, data: bytes, place: int) -> None:
+        if topic not in self.topics or not isinstance(stamp, int) or not isinstance(data, bytes):
+            return
+        try:
+            self.index.add(stamp, topic, plain_message(data), (place, 0, 0))
+        except BagError as err:
+            self.damage = f'{self.path.name}: message {place} is lost ({err})'
+
+    def _read_topics(self) -> None:
+        definitions = self._read_definitions()
+        query = 'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
+        for number, name, msgtype, serialization in self._db.execute(query):
+            definition = definitions.get(msgtype, ('', ''))
+            self.topics[number] = StoredTopic(
+                number, name, modern_type(msgtype), serialization, *definition
+            )
+
+    def _read_definitions(self) -> dict[str, tuple[str, str]]:
+        """Read type -> definition and its format; bags before Iron have no such table."""
+        columns = 'topic_type, encoded_message_definition, encoding'
+        try:
+            rows = self._db.execute(f'SELECT {columns} FROM message_definitions').fetchall()
+        except sqlite3.DatabaseError:
+            return {}
+        return {str(row[0]): (str(row[1]), str(row[2])) for row in rows}
+
+
+def _is_shorter_than_its_header_says(path: Path) -> bool:
+    with path.open('rb') as file:
+        header = file.read(100)
+    numbers = [int.from_bytes(header[at : at + 4], 'big') for at in (24, 28, 92)]
+    changes, pages, counted_at = numbers
+    page = int.from_bytes(header[16:18], 'big')
+    # The page count is only valid if it was written by the last change.
+    return changes == counted_at and path.stat().st_size < pages * (65536 if page == 1 else page)
