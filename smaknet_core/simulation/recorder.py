@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from smaknet_core.config import nearest
 from smaknet_core.errors import ConfigError, DataError
 from smaknet_core.simulation.lab import camera_names
-from smaknet_core.simulation.tabletop import make_world, SCENARIOS
+from smaknet_core.simulation.scenarios import make_world, SCENARIOS
 from smaknet_core.simulation.world import Truth, World
 from smaknet_core.types import Image
 
