@@ -1,0 +1,113 @@
+"""
+The forward filter: a causal belief over (demonstration, timestep, pace) and `elsewhere`.
+
+Each set of embeddings is one step: predict (`motion`) over the time that passed, weigh by how near
+the set is to each timestep, summarise (`summary`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from smaknet_core.config import MatchConfig
+from smaknet_core.matching.motion import Motion
+from smaknet_core.matching.novelty import Novelty
+from smaknet_core.matching.summary import Summary
+from smaknet_core.matching.taught import (
+    Calibration,
+    distances_to,
+    Floats,
+    log_likelihood,
+    scales,
+    Taught,
+)
+from smaknet_core.types import Match, Vector
+
+# Belief in `elsewhere` before the first set.
+START_OUTSIDE = 0.5
+# After a gap of this long the stream starts anew: anything may have happened.
+RESET_GAP_S = 10.0
+
+
+class ForwardFilter:
+    """
+    Track a stream through one or several demonstrations.
+
+    Args:
+        taught: the demonstrations, of any lengths and cameras.
+        calibration: distance scales of the model.
+        config: chances, paces and thresholds.
+    """
+
+    def __init__(
+        self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
+    ) -> None:
+        self._taught = tuple(taught)
+        self._config = config
+        self._motion = Motion([demonstration.times_s for demonstration in taught], config)
+        self._sigma, self._outlier = scales(taught, calibration)  # N each
+        self._sharpness = calibration.sharpness
+        self._novelty = Novelty(calibration.sigma)
+        self._summary = Summary(taught, calibration, config, self._motion.paces)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream: the next set is the first."""
+        self._stamp_ns: int | None = None
+        self._outside = START_OUTSIDE
+        self._inside = self._motion.start(START_OUTSIDE)
+        self._novelty.reset()
+        self._summary.reset()
+
+    @property
+    def posterior(self) -> tuple[Floats, float]:
+        """R x N probabilities of pace and timestep (demonstrations in a row), and `elsewhere`."""
+        return self._inside.copy(), self._outside
+
+    def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
+        """
+        Take one set and say where it is.
+
+        Args:
+            stamp_ns: capture stamp; one that does not increase restarts the filter, as does a gap
+                of RESET_GAP_S.
+            embeddings: camera -> D, at least one.
+        """
+        dt_s = self._pass_time(stamp_ns)
+        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
+        self._weigh(distances, dt_s, self._novelty.measure(embeddings, dt_s))
+        return self._summary.match(stamp_ns, dt_s, self._inside, self._outside, distances)
+
+    def _pass_time(self, stamp_ns: int) -> float | None:
+        """Predict up to `stamp_ns`; give the seconds since the last set, None for the first."""
+        dt_s = None if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / 1e9
+        if dt_s is not None and not 0 < dt_s < RESET_GAP_S:
+            self.reset()
+            dt_s = None
+        if dt_s is not None:
+            self._inside, self._outside = self._motion.advance(self._inside, self._outside, dt_s)
+        self._stamp_ns = stamp_ns
+        return dt_s
+
+    def _weigh(self, distances: Floats, dt_s: float | None, novelty: float) -> None:
+        """
+        Turn the prediction into the posterior.
+
+        Sets nearer in time than `evidence_time_s` say nearly the same and count in proportion, so
+        that ten frames a second are not twice as sure as five.
+        """
+        weight = 1.0 if dt_s is None else min(1.0, dt_s / self._config.evidence_time_s)
+        logs = log_likelihood(distances, self._sigma, self._outlier, self._sharpness)
+        likelihood = np.exp(weight * logs)
+        predicted = 1 - self._outside
+        weighed = self._inside * likelihood
+        mass = float(weighed.sum())
+        # How much better the demonstrations explain the set than `elsewhere` does. Where the scene
+        # has not changed, an earlier set has said so already: it is not evidence again.
+        gain = np.log(mass / predicted)
+        if gain > 0:
+            gain *= novelty
+        odds = predicted / self._outside * np.exp(gain)
+        self._outside = float(1 / (1 + odds))
+        self._inside = weighed * ((1 - self._outside) / mass)

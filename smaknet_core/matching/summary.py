@@ -1,0 +1,184 @@
+"""From a belief to a `Match`: the place, how sure, how fast, and the state with its hysteresis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from smaknet_core.config import MatchConfig
+from smaknet_core.matching.taught import ADJACENT_S, Calibration, Floats, Taught, WINDOW_S
+from smaknet_core.types import Match, State
+
+# The rate is smoothed over about this long.
+RATE_MEMORY_S = 0.5
+# INIT for at least this long after a start: one lucky frame is no match.
+SETTLE_S = 0.5
+# Central share of the posterior that `interval_s` spans.
+INTERVAL = 0.9
+
+
+class Summary:
+    """
+    Read matches off beliefs over N timesteps (all demonstrations in a row) at R paces.
+
+    Args:
+        taught: the demonstrations.
+        calibration: for the temperature of the confidence.
+        config: thresholds.
+        paces: R, demonstration seconds per second.
+    """
+
+    def __init__(
+        self,
+        taught: Sequence[Taught],
+        calibration: Calibration,
+        config: MatchConfig,
+        paces: Floats,
+    ) -> None:
+        self._taught = tuple(taught)
+        self._calibration = calibration
+        self._paces = paces
+        self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
+        self._window = _windows(taught, WINDOW_S)
+        self._labels = Labels(config)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._rate: float | None = None
+        self._labels.reset()
+
+    def match(
+        self,
+        stamp_ns: int,
+        dt_s: float | None,
+        inside: Floats,
+        outside: float,
+        distances: Floats,
+    ) -> Match:
+        """
+        Summarise the belief after one set.
+
+        Args:
+            stamp_ns: capture stamp of the set.
+            dt_s: seconds since the last set, None for the first.
+            inside: R x N probabilities.
+            outside: probability of `elsewhere`.
+            distances: N, of the set to each timestep.
+        """
+        places = inside.sum(axis=0)
+        found = self._find_place(places)
+        which = int(np.searchsorted(self._starts, found, side='right')) - 1
+        taught, offset = self._taught[which], int(self._starts[which])
+        timestep, low, high = found - offset, self._window[0][found], self._window[1][found]
+        confidence = sharpen(float(places[low:high].sum()), self._calibration.temperature)
+        time_s, duration_s = float(taught.times_s[timestep]), taught.duration_s
+        return Match(
+            stamp_ns=stamp_ns,
+            demonstration=taught.name,
+            timestep=timestep,
+            timesteps=len(taught),
+            time_s=time_s,
+            progress=time_s / duration_s if duration_s > 0 else 1.0,
+            rate=self._smooth_rate(inside[:, low:high].sum(axis=1), dt_s),
+            distance=float(distances[found]),
+            confidence=confidence,
+            margin=self._margin(distances, found, taught, offset),
+            interval_s=_interval(places[offset : offset + len(taught)], taught.times_s),
+            state=self._labels.label(dt_s, outside, confidence, duration_s - time_s),
+        )
+
+    def _find_place(self, places: Floats) -> int:
+        """Give the timestep nearest to the mean of the window that holds most."""
+        mass = np.concatenate([[0.0], np.cumsum(places)])
+        low, high = self._window
+        heaviest = int(np.argmax(mass[high] - mass[low]))
+        inside = slice(low[heaviest], high[heaviest])
+        steps = np.arange(inside.start, inside.stop)
+        return round(float(np.average(steps, weights=places[inside] + 1e-300)))
+
+    def _smooth_rate(self, paces: Floats, dt_s: float | None) -> float:
+        """Give the mean pace of the belief around the match (R weights), smoothed."""
+        rate = float(self._paces @ paces / max(paces.sum(), 1e-300))
+        if self._rate is None or dt_s is None:
+            self._rate = rate
+        else:
+            self._rate += (1 - float(np.exp(-dt_s / RATE_MEMORY_S))) * (rate - self._rate)
+        return self._rate
+
+    def _margin(self, distances: Floats, found: int, taught: Taught, offset: int) -> float:
+        """Give how much farther the best rival is; `elsewhere` is the rival if nothing else is."""
+        times = taught.times_s
+        time = times[found - offset]
+        low = offset + int(np.searchsorted(times, time - ADJACENT_S, side='left'))
+        high = offset + int(np.searchsorted(times, time + ADJACENT_S, side='right'))
+        rival = min(distances[:low].min(initial=np.inf), distances[high:].min(initial=np.inf))
+        if not np.isfinite(rival):
+            rival = self._calibration.outlier
+        return float(rival - distances[found])
+
+
+class Labels:
+    """
+    The state of a match, with hysteresis so that it does not flicker.
+
+    INIT until the stream was watched for SETTLE_S and is either found or lost. Then LOST by the
+    belief in `elsewhere`, AMBIGUOUS by the confidence, DONE near the end, else TRACKING.
+    """
+
+    def __init__(self, config: MatchConfig) -> None:
+        self._config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._watched_s = 0.0
+        self._lost: bool | None = None  # not decided yet
+        self._certain = False
+
+    def label(
+        self, dt_s: float | None, outside: float, confidence: float, remaining_s: float
+    ) -> State:
+        """Give the state after one set; `remaining_s` is what is left of the demonstration."""
+        config = self._config
+        # A set after a long gap is still only one set.
+        self._watched_s += 0.0 if dt_s is None else min(dt_s, config.evidence_time_s)
+        if outside > config.lost_above:
+            self._lost = True
+        elif outside < config.found_below:
+            self._lost = False
+        certain_from = config.ambiguous_below if self._certain else config.certain_above
+        self._certain = confidence >= certain_from
+        if self._lost is None or self._watched_s < SETTLE_S:
+            return State.INIT
+        if self._lost:
+            return State.LOST
+        if not self._certain:
+            return State.AMBIGUOUS
+        return State.DONE if remaining_s <= config.done_within_s else State.TRACKING
+
+
+def sharpen(probability: float, temperature: float) -> float:
+    """Divide the log-odds of a probability by a temperature."""
+    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+    return float(1 / (1 + ((1 - clipped) / clipped) ** (1 / temperature)))
+
+
+def _windows(taught: Sequence[Taught], half_s: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give first and last + 1 of the timesteps within `half_s` of each of the N timesteps."""
+    lows, highs, offset = [], [], 0
+    for demonstration in taught:
+        times = demonstration.times_s
+        lows.append(offset + np.searchsorted(times, times - half_s - 1e-9, side='left'))
+        highs.append(offset + np.searchsorted(times, times + half_s + 1e-9, side='right'))
+        offset += len(demonstration)
+    return np.concatenate(lows), np.concatenate(highs)
+
+
+def _interval(places: Floats, times_s: Floats) -> tuple[float, float]:
+    """Give the central 90 % of the belief within one demonstration, in its seconds."""
+    mass = np.cumsum(places)
+    tails = mass[-1] * np.array([(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    low, high = np.minimum(np.searchsorted(mass, tails), len(places) - 1)
+    return float(times_s[low]), float(times_s[high])
