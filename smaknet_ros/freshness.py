@@ -1,0 +1,96 @@
+"""
+Whether a frame is news: the doubts about a camera that need the time of arrival or the bytes.
+
+The synchroniser refuses repeated and backward stamps by itself, the same live as offline. What
+it cannot see is a driver that serves its last picture with ever new stamps, and a stamp that is
+far ahead of the stream it is in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# A stamp may be this far off what the time of arrival lets expect; more is another time line,
+# and believed when a second frame continues it (a bag that loops or starts over).
+JUMP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a frame is not used."""
+
+    kind: str  # for counting: zero_stamp, jump, frozen, bad
+    text: str  # for the log
+
+
+@dataclass(frozen=True)
+class _Seen:
+    stamp_ns: int
+    arrived_ns: int
+
+    def off_s(self, stamp_ns: int, arrived_ns: int) -> float:
+        """Seconds by which a later stamp differs from what its arrival lets expect."""
+        return ((stamp_ns - self.stamp_ns) - (arrived_ns - self.arrived_ns)) / 1e9
+
+
+class Freshness:
+    """
+    The judge of one camera's frames.
+
+    Args:
+        frozen_after_s: the same bytes for this long are a frozen camera; None never asks.
+    """
+
+    def __init__(self, frozen_after_s: float | None) -> None:
+        self._frozen_after_s = frozen_after_s
+        self._accepted: _Seen | None = None
+        self._suspect: _Seen | None = None
+        self._bytes: Any = None
+        self._same_since_ns = 0
+
+    def judge(self, stamp_ns: int, data: Any, arrived_ns: int) -> Refusal | None:
+        """
+        Judge the next frame.
+
+        Args:
+            stamp_ns: its header stamp.
+            data: its undecoded bytes.
+            arrived_ns: when it came, by the node's clock.
+
+        Returns:
+            None if it may be used.
+        """
+        if stamp_ns <= 0:
+            return Refusal('zero_stamp', 'header.stamp is not set; its driver must set it')
+        return self._judge_stamp(stamp_ns, arrived_ns) or self._judge_bytes(data, arrived_ns)
+
+    def _judge_stamp(self, stamp_ns: int, arrived_ns: int) -> Refusal | None:
+        seen = _Seen(stamp_ns, arrived_ns)
+        off_s = self._accepted.off_s(stamp_ns, arrived_ns) if self._accepted else 0.0
+        if abs(off_s) > JUMP_S and not self._confirmed(seen):
+            self._suspect = seen
+            return Refusal('jump', f'header.stamp is {off_s:+.1f} s off its stream')
+        self._accepted, self._suspect = seen, None
+        return None
+
+    def _confirmed(self, seen: _Seen) -> bool:
+        """Whether a frame goes on where the refused one before it began."""
+        suspect = self._suspect
+        if suspect is None or seen.stamp_ns <= suspect.stamp_ns:
+            return False
+        return abs(suspect.off_s(seen.stamp_ns, seen.arrived_ns)) <= JUMP_S
+
+    def _judge_bytes(self, data: Any, arrived_ns: int) -> Refusal | None:
+        if self._frozen_after_s is None:
+            return None
+        view = np.frombuffer(data, np.uint8)
+        if self._bytes is None or not np.array_equal(view, self._bytes):
+            self._bytes, self._same_since_ns = view, arrived_ns
+            return None
+        same_s = (arrived_ns - self._same_since_ns) / 1e9
+        if same_s < self._frozen_after_s:
+            return None
+        return Refusal('frozen', f'repeats the same picture for {same_s:.1f} s')

@@ -1,0 +1,126 @@
+"""
+Everything the matcher node publishes, made in one place: results, status, embedding, attention.
+
+The publishers are lifecycle publishers: silent unless the node is active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image as ImageMsg
+from sensor_msgs.msg import TimeReference
+from smaknet_core.embedder import Embedder
+from smaknet_core.follow import Follower
+from smaknet_ros import attention, conversions, topics
+from smaknet_ros.health import Latencies
+from smaknet_ros.line import Overdue, Result
+from smaknet_ros.settings import Settings
+from std_msgs.msg import String
+
+
+class Outputs:
+    """
+    The node's publishers.
+
+    Args:
+        node: to publish from.
+        settings: its parameters.
+        latencies: where the time from message to match is noted.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: Settings, latencies: Latencies) -> None:
+        self._node = node
+        self._latencies = latencies
+        self._sources: dict[str, str] = {}
+        self._painted_s: dict[str, float] = {}
+        self._match = self._publisher(TimeReference, topics.MATCH, topics.every_one())
+        self._status = self._publisher(DiagnosticArray, topics.MATCH_STATUS, topics.every_one())
+        self._embedding = self._publisher(ImageMsg, topics.EMBEDDING, topics.newest_only())
+        self._info = self._publisher(String, topics.INFO, topics.latched())
+        self._attention = {
+            name: self._publisher(ImageMsg, f'{topics.ATTENTION}/{name}', topics.newest_only())
+            for name in settings.camera_names
+        }
+
+    def publish_info(self, embedder: Embedder, follower: Follower, settings: Settings) -> None:
+        """Say once, also to those who come later, what the results refer to."""
+        self._sources = {d.name: conversions.source_of(d) for d in follower.demonstrations}
+        cameras = [
+            {
+                'name': camera.name,
+                'topic': self._node.resolve_topic_name(camera.topic),
+                'type': 'CompressedImage' if camera.compressed else 'Image',
+            }
+            for camera in settings.cameras
+        ]
+        self._info.publish(conversions.info(embedder.describe(), follower.demonstrations, cameras))
+
+    def publish(self, result: Result) -> None:
+        """Publish one set's results; the match first, and only if it can be acted on."""
+        match, frame_id = result.followed.match, result.frame_id
+        source = self._sources.get(match.demonstration, match.demonstration)
+        if match.state.actionable:
+            self._match.publish(conversions.time_reference(match, frame_id, source))
+        latency_s = time.monotonic() - result.received_s
+        self._latencies.add(latency_s)
+        embeddings = result.followed.embeddings
+        self._status.publish(
+            conversions.match_status(
+                match,
+                frame_id,
+                self._node.get_name(),
+                source,
+                tuple(embeddings),
+                result.followed.spread_s,
+                latency_s,
+            )
+        )
+        if embeddings:
+            image = conversions.embedding_image(match.stamp_ns, frame_id, embeddings)
+            self._embedding.publish(image)
+
+    def publish_overdue(self, overdue: Overdue) -> None:
+        """Publish what the last match is still worth, with its old stamp."""
+        match, result = overdue.match, overdue.result
+        self._status.publish(
+            conversions.match_status(
+                match,
+                result.frame_id,
+                self._node.get_name(),
+                self._sources.get(match.demonstration, match.demonstration),
+                tuple(result.followed.embeddings),
+                result.followed.spread_s,
+                time.monotonic() - result.received_s,
+                overdue.waiting_for,
+            )
+        )
+
+    def publish_attention(self, result: Result, embedder: Embedder, rate: float) -> None:
+        """Paint what the network looks at, for cameras somebody watches, `rate` times a second."""
+        now_s = time.monotonic()
+        for name, frame in result.frames.items():
+            publisher = self._attention[name]
+            due = now_s - self._painted_s.get(name, 0.0) >= 1 / rate
+            if due and publisher.get_subscription_count() > 0:
+                self._painted_s[name] = now_s
+                picture = attention.paint(frame.image, embedder.attention(frame.image))
+                msg = conversions.rgb_image(frame.stamp_ns, frame.frame_id, picture)
+                publisher.publish(msg)
+
+    def destroy(self) -> None:
+        """Take the publishers off the graph."""
+        publishers: Mapping[str, Any] = self._attention
+        for publisher in (self._match, self._status, self._embedding, self._info):
+            self._node.destroy_lifecycle_publisher(publisher)
+        for publisher in publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publisher(self, kind: Any, topic: str, qos: Any) -> Any:
+        return self._node.create_lifecycle_publisher(
+            kind, topic, qos, qos_overriding_options=topics.overridable()
+        )

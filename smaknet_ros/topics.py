@@ -1,0 +1,65 @@
+"""
+Names and QoS profiles of every topic and service of the nodes, in one place.
+
+Images come in best effort, which every publisher can serve, and with depth 1, so that nothing
+queues up behind a busy network. Results go out reliable. All profiles can be overridden by
+`qos_overrides.<topic>...` parameters. Each call gives a fresh profile, since rclpy writes the
+overrides into it.
+"""
+
+from __future__ import annotations
+
+from rclpy.qos import (
+    QoSDurabilityPolicy,
+    QoSHistoryPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+MATCH = '~/match'
+MATCH_STATUS = '~/match_status'
+EMBEDDING = '~/embedding'
+ATTENTION = '~/attention'  # followed by /<camera>
+INFO = '~/info'
+DIAGNOSTICS = '/diagnostics'
+RESET = '~/reset'
+RELOAD = '~/reload_demonstration'
+
+
+def newest_only() -> QoSProfile:
+    """Images, in and out: best effort, depth 1."""
+    return _profile(QoSReliabilityPolicy.BEST_EFFORT, 1)
+
+
+def every_one() -> QoSProfile:
+    """Results, small and all of interest: reliable, depth 10."""
+    return _profile(QoSReliabilityPolicy.RELIABLE, 10)
+
+
+def latched() -> QoSProfile:
+    """Facts that a late joiner needs as well: reliable, transient local, depth 1."""
+    return _profile(QoSReliabilityPolicy.RELIABLE, 1, QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Let parameters override history, depth and reliability."""
+    return QoSOverridingOptions.with_default_policies()
+
+
+def describe(qos: QoSProfile) -> str:
+    """Say what decides whether a publisher and a subscriber understand each other."""
+    return f'{qos.reliability.name}, {qos.durability.name}'.lower().replace('_', ' ')
+
+
+def _profile(
+    reliability: QoSReliabilityPolicy,
+    depth: int,
+    durability: QoSDurabilityPolicy = QoSDurabilityPolicy.VOLATILE,
+) -> QoSProfile:
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        durability=durability,
+    )
