@@ -54,10 +54,11 @@ class Row:
 
 
 def _match(name: str, low: float, high: float, unit: str, text: str) -> Row:
-    default = next(f.default for f in dataclasses.fields(MatchConfig) if f.name == name)
+    default: Any = next(f.default for f in dataclasses.fields(MatchConfig) if f.name == name)
     choices = ('filter', 'nearest') if name == 'method' else ()
-    bounds = (None, None) if choices else (low, high)
-    return Row(f'match.{name}', default, text, 'any time', unit, *bounds, choices)
+    if choices:
+        return Row(f'match.{name}', default, text, choices=choices)
+    return Row(f'match.{name}', default, text, 'any time', unit, low, high)
 
 
 TABLE: tuple[Row, ...] = (
@@ -77,7 +78,7 @@ TABLE: tuple[Row, ...] = (
         'at start'),
     Row('max_spread_s', 0.05, 'Frames of one set may be this far apart; half a camera period is '
         'right.', 'any time', 's', 0.001, 10.0),
-    Row('absent_after_s', 1.0, 'Sets go on without a camera silent for this long; 0 requires '
+    Row('absent_after_s', 0.5, 'Sets go on without a camera silent for this long; 0 requires '
         'every camera.', 'any time', 's', 0.0, 3600.0),
     Row('stale_s', 0.5, 'Without a valid set for this long the match is STALE.', 'any time', 's',
         0.05, 60.0),
@@ -156,7 +157,7 @@ def check(row: Row, name: str, value: Any) -> Any:
         raise ConfigError(f'parameter {name}: expected {row.type}, got {value!r}')
     if row.choices and value not in row.choices:
         raise ConfigError(f'parameter {name}: expected {row.range}, got {value!r}')
-    if row.low is not None and not row.low <= value <= row.high:
+    if row.low is not None and row.high is not None and not row.low <= value <= row.high:
         raise ConfigError(f'parameter {name}: expected {row.range}, got {value}')
     return value
 

@@ -65,7 +65,7 @@ class PlayerNode(Node):
         self._options = options
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
-        self._outputs = {}
+        self._outputs: dict[str, Any] = {}
         self._headed: set[str] = set()
         for topic in _chosen(recording, options.topics):
             self._advertise(topic)

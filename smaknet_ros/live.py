@@ -1,0 +1,223 @@
+"""
+The line over real ROS 2: a recording is played into the node, and a third process listens.
+
+Player and matcher run as processes of their own; the caller's process is the third. It knows
+standard messages only, as any consumer would. For the demo and for tests of the whole line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import struct
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, TimeReference
+from sensor_msgs.msg import Image as ImageMsg
+from smaknet_core.data.bags import open_recording, Recording
+from smaknet_core.errors import SmaknetError
+from smaknet_ros.conversions import to_ns
+from smaknet_ros.processes import isolate, MATCHER, own_domain, PLAYER, Process, ros_args
+from std_msgs.msg import String
+
+
+@dataclass(frozen=True)
+class LiveMatch:
+    """One message on ~/match."""
+
+    stamp_ns: int
+    time_s: float  # of the demonstration
+    source: str
+    latency_s: float | None  # since the frame with this stamp was received, by the same process
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """One message on ~/match_status."""
+
+    stamp_ns: int
+    state: str
+    values: Mapping[str, str]
+
+
+@dataclass
+class LiveRun:
+    """What the third process saw."""
+
+    matches: list[LiveMatch] = field(default_factory=list)
+    statuses: list[LiveStatus] = field(default_factory=list)
+    embeddings: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+    sent_ns: frozenset[int] = frozenset()  # header stamps of all frames in the recording
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def latencies_s(self) -> list[float]:
+        """Of the matches whose frame was seen."""
+        return [match.latency_s for match in self.matches if match.latency_s is not None]
+
+
+class Listener:
+    """
+    Somebody on the graph who knows standard messages only.
+
+    Args:
+        matcher: full name of the matcher node.
+        images: image topics to listen to as well, name -> type.
+        domain_id: ROS domain.
+    """
+
+    def __init__(self, matcher: str, images: Mapping[str, str], domain_id: int) -> None:
+        self.run = LiveRun()
+        self._seen_s: dict[int, float] = {}
+        self._context = Context()
+        rclpy.init(args=[], context=self._context, domain_id=domain_id)
+        self.node = Node('smaknet_listener', context=self._context, use_global_arguments=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self._subscribe(TimeReference, f'{matcher}/match', self._take_match, 100)
+        self._subscribe(DiagnosticArray, f'{matcher}/match_status', self._take_status, 100)
+        self._subscribe(ImageMsg, f'{matcher}/embedding', self._take_embedding, 1)
+        self._subscribe(String, f'{matcher}/info', self._take_info, latched)
+        for topic, msgtype in images.items():
+            kind = CompressedImage if msgtype.endswith('CompressedImage') else ImageMsg
+            self.node.create_subscription(kind, topic, self._take_frame, 100, raw=True)
+
+    def spin(self, seconds: float) -> None:
+        """Listen for at most this long, or until something came."""
+        self._executor.spin_once(timeout_sec=seconds)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _subscribe(self, kind: Any, topic: str, callback: Any, qos: Any) -> None:
+        if topic.endswith('/embedding'):
+            qos = rclpy.qos.qos_profile_sensor_data
+        self.node.create_subscription(kind, topic, callback, qos)
+
+    def _take_frame(self, cdr: bytes) -> None:
+        sec, nanosec = struct.unpack_from('<iI', cdr, 4)
+        self._seen_s.setdefault(sec * 10**9 + nanosec, time.monotonic())
+
+    def _take_match(self, msg: TimeReference) -> None:
+        stamp_ns = to_ns(msg.header.stamp)
+        seen_s = self._seen_s.get(stamp_ns)
+        latency_s = None if seen_s is None else time.monotonic() - seen_s
+        self.run.matches.append(
+            LiveMatch(stamp_ns, to_ns(msg.time_ref) / 1e9, msg.source, latency_s)
+        )
+
+    def _take_status(self, msg: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for pair in msg.status[0].values}
+        status = LiveStatus(to_ns(msg.header.stamp), msg.status[0].message, values)
+        self.run.statuses.append(status)
+
+    def _take_embedding(self, _: ImageMsg) -> None:
+        self.run.embeddings += 1
+
+    def _take_info(self, msg: String) -> None:
+        self.run.info = json.loads(msg.data)
+
+
+def play_into_node(
+    model: Path,
+    demonstrations: Sequence[Path],
+    bag: Path,
+    cameras: Sequence[str] = (),
+    *,
+    rate: float = 1.0,
+    start: str = '0',
+    parameters: Mapping[str, Any] | None = None,
+    domain_id: int | None = None,
+    deadline_s: float = 120.0,
+) -> LiveRun:
+    """
+    Play a recording into a matcher node and listen to what it says.
+
+    Args:
+        model: model file or run folder.
+        demonstrations: what to follow.
+        bag: the recording.
+        cameras: of the recording, as `open_recording` takes them; empty means all.
+        rate: of playing.
+        start: where to begin, seconds or per cent as the player takes them.
+        parameters: further ones of the matcher, by full name.
+        domain_id: ROS domain; by default one of this process.
+        deadline_s: everything is killed after this long.
+
+    Raises:
+        SmaknetError: a process ended early, or the deadline passed; with the end of its log.
+    """
+    domain_id = own_domain() if domain_id is None else domain_id
+    environment = isolate(domain_id)
+    deadline = time.monotonic() + deadline_s
+    with open_recording(bag, cameras) as recording:
+        topics = {topic.name: topic.msgtype for topic in recording.cameras.values()}
+        values = {'model': str(model), 'demonstration': [str(path) for path in demonstrations]}
+        values |= {**camera_parameters(recording), **(parameters or {})}
+        sent_ns = frozenset(
+            int(stamp) for name in recording.cameras for stamp in recording.camera_stamps(name)[1]
+        )
+    listener = Listener(f'/{MATCHER}', topics, domain_id)
+    processes = [Process(MATCHER, ros_args(values), environment)]
+    try:
+        _listen_until(listener, processes, deadline, lambda: bool(listener.run.info))
+        playing = [str(bag), f'--rate={rate}', f'--start={start}', '--wait-for-subscribers=2']
+        processes.append(Process(PLAYER, [*playing, '--topics', *topics], environment))
+        _listen_until(listener, processes, deadline, lambda: processes[1].code() is not None)
+        # The node is through with the last frame when it says that nothing comes any more.
+        _listen_until(listener, processes[:1], deadline, lambda: _quiet(listener.run))
+        run = listener.run
+        run.exit_codes = {process.name: process.stop() for process in processes}
+        run.logs = {process.name: process.log() for process in processes}
+    finally:
+        for process in processes:
+            process.close()
+        listener.close()
+    run.sent_ns = sent_ns
+    return run
+
+
+def camera_parameters(recording: Recording) -> dict[str, Any]:
+    """Write the matcher's parameters that make it listen to a recording's topics."""
+    values: dict[str, Any] = {'cameras': list(recording.cameras)}
+    for name, topic in recording.cameras.items():
+        compressed = topic.msgtype.endswith('CompressedImage')
+        values[f'camera.{name}.topic'] = topic.name
+        values[f'camera.{name}.transport'] = 'compressed' if compressed else 'raw'
+    return values
+
+
+def _listen_until(
+    listener: Listener, processes: Sequence[Process], deadline: float, done: Any
+) -> None:
+    while not done():
+        listener.spin(0.05)
+        for process in processes:
+            if process.code() not in (None, 0):
+                raise SmaknetError(f'{process.name} ended: {process.last_line()}')
+            if time.monotonic() > deadline:
+                raise SmaknetError(f'{process.name} is too slow: {process.last_line()}')
+
+
+def _quiet(run: LiveRun) -> bool:
+    """Whether the node has nothing to say any more, or never had."""
+    return not run.statuses or run.statuses[-1].state in ('STALE', 'LOST') and _repeats(run)
+
+
+def _repeats(run: LiveRun) -> bool:
+    return len(run.statuses) > 1 and run.statuses[-1].stamp_ns == run.statuses[-2].stamp_ns

@@ -1,0 +1,102 @@
+"""
+The nodes as processes of their own, on a ROS domain of their own, that always end.
+
+rclpy handles SIGINT and SIGTERM itself, so a node that is stuck only ends by SIGKILL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+MATCHER, PLAYER = 'smaknet_matcher', 'smaknet_player'
+MODULES = {MATCHER: 'smaknet_ros.matcher_node', PLAYER: 'smaknet_ros.player_node'}
+STOP_S = 10.0  # for a process to end after SIGINT
+
+
+class Process:
+    """
+    A node in a process of its own, killed without mercy when it does not end.
+
+    Args:
+        name: smaknet_matcher or smaknet_player.
+        args: its command line.
+        environment: its environment.
+    """
+
+    def __init__(self, name: str, args: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._popen = subprocess.Popen(
+            [sys.executable, '-m', MODULES[name], *args],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._popen.pid
+
+    def code(self) -> int | None:
+        """Exit code; None while it runs."""
+        return self._popen.poll()
+
+    def log(self) -> str:
+        """Give what it has printed so far."""
+        # Not by reading on, which would move the place where the child writes.
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode('utf-8', 'replace')
+
+    def last_line(self) -> str:
+        """Give the last thing it said."""
+        lines = [line for line in self.log().splitlines() if line.strip()]
+        return lines[-1] if lines else 'it said nothing'
+
+    def stop(self, how: signal.Signals = signal.SIGINT, within_s: float = STOP_S) -> int:
+        """Ask it to end, kill it if it does not; return the exit code (negative: the signal)."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(how)
+        try:
+            return self._popen.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            return self._popen.wait()
+
+    def close(self) -> None:
+        """Kill what is left of it."""
+        self._popen.kill()
+        self._popen.wait()
+        self._log.close()
+
+
+def ros_args(parameters: Mapping[str, Any], extra: Sequence[str] = ()) -> list[str]:
+    """Write parameters as a command line, as `ros2 launch` does; JSON is YAML enough."""
+    pairs = [('-p', f'{name}:={json.dumps(value)}') for name, value in parameters.items()]
+    return ['--ros-args', *extra, *(word for pair in pairs for word in pair)]
+
+
+def own_domain() -> int:
+    """Give a ROS domain that other processes of this machine hardly use."""
+    return 1 + os.getpid() % 100
+
+
+def isolate(domain_id: int) -> dict[str, str]:
+    """Keep this process's ROS traffic on this machine; return the environment for children."""
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, [os.environ.get('PYTHONPATH')])]
+    return {
+        **os.environ,
+        'ROS_DOMAIN_ID': str(domain_id),
+        'PYTHONPATH': os.pathsep.join(paths),
+        'OMP_NUM_THREADS': '1',
+    }
