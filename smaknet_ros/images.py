@@ -7,6 +7,7 @@ and the distribution's cv_bridge do not fit together, everything else still work
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def _ask_cv_bridge(msg: Any) -> Image:
     bridge = CvBridge()
     try:
         dtype, channels = bridge.encoding_to_dtype_with_channels(msg.encoding)
-        packed = _without_padding(msg, str(np.dtype(dtype).str[1:]), channels)
+        packed = without_padding(msg, str(np.dtype(dtype).str[1:]), channels)
         pixels = np.asarray(bridge.imgmsg_to_cv2(packed, 'rgb8'))
     except ImageError:
         raise
@@ -44,10 +45,20 @@ def _ask_cv_bridge(msg: Any) -> Image:
     return np.ascontiguousarray(pixels)
 
 
-def _without_padding(msg: Any, dtype: str, channels: int) -> Any:
-    """Cut what `step` adds to the rows, and mind the byte order: cv_bridge does neither well."""
+def without_padding(msg: Any, dtype: str, channels: int) -> Any:
+    """
+    Cut what `step` adds to the rows, and mind the byte order: cv_bridge does neither well.
+
+    Args:
+        msg: a sensor_msgs/Image.
+        dtype: numpy kind and item size of a channel.
+        channels: values per pixel.
+
+    Returns:
+        A message of the same picture, packed and in this machine's byte order.
+    """
     pixels = images.read_pixels(msg, dtype, channels)
     packed = type(msg)(header=msg.header, height=msg.height, width=msg.width)
-    packed.encoding, packed.is_bigendian = msg.encoding, 0
+    packed.encoding, packed.is_bigendian = msg.encoding, int(sys.byteorder == 'big')
     packed.step, packed.data = pixels.nbytes // msg.height, pixels.tobytes()
     return packed
