@@ -35,6 +35,7 @@ class BagFiles:
     files: list[Path]
     claimed: dict[str, int] = field(default_factory=dict)  # topic -> messages, by metadata.yaml
     notes: list[str] = field(default_factory=list)
+    unfinished: bool = False  # metadata.yaml is missing or damaged
 
 
 def find_recordings(paths: Sequence[Path | str]) -> list[Path]:
@@ -65,6 +66,7 @@ def bag_files(path: Path) -> BagFiles:
     if (path / METADATA).is_file():
         _apply_metadata(bag, path, present)
     elif len(present) == 1 or _is_bag(path):
+        bag.unfinished = True
         bag.notes.append(f'{METADATA} is missing (was the recorder killed?)')
     else:
         inside = [str(found) for found in _recordings_in(path)]
@@ -125,8 +127,9 @@ def _is_bag(folder: Path) -> bool:
     """Tell a bag folder from a folder of bare files, also where metadata.yaml is missing."""
     if (folder / METADATA).is_file():
         return True
-    names = {_SPLIT.sub('', _stem(path)) for path in _files_in(folder)}
-    return names == {folder.resolve().name}  # rosbag2 names the files after their folder
+    name = folder.resolve().name  # rosbag2 names the files after their folder
+    stems = [_stem(path) for path in _files_in(folder)]
+    return bool(stems) and all(name in (stem, _SPLIT.sub('', stem)) for stem in stems)
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -149,6 +152,7 @@ def _stem(path: Path) -> str:
 def _apply_metadata(bag: BagFiles, folder: Path, present: list[Path]) -> None:
     information = _read_metadata(folder / METADATA)
     if information is None:
+        bag.unfinished = True
         bag.notes.append(f'{METADATA} is damaged, the files are read in order of name')
         return
     listed = [_inside(folder, str(name)) for name in information.get('relative_file_paths') or []]

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import functools
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.data import images
 from smaknet_core.data.bag_folder import bag_files, companion, find_recordings, open_storage
 from smaknet_core.data.cameras import choose_cameras, find_cameras
-from smaknet_core.data.storage import StorageFile
+from smaknet_core.data.clock import choose_clock
+from smaknet_core.data.storage import StorageFile, StoredTopic
 from smaknet_core.errors import BagError, ImageError
 from smaknet_core.types import Stamped
 
@@ -34,8 +35,6 @@ __all__ = [
 ]
 
 IMAGE_TYPES: Final = frozenset({images.RAW, images.COMPRESSED})
-# Header stamps that repeat more often than this are not the times of captures.
-MOST_REPEATS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,10 @@ class Recording:
 
     path, name: the bag folder or file, and its name without ending.
     topics: all that can be played; cameras: name -> topic, in the order frames are matched by.
-    stamp_source: camera -> 'header' or 'bag', the same for all cameras of a recording.
+    stamp_source: camera -> 'header' or 'bag', the same for all cameras of a recording;
+    clock_faults: camera -> why its header stamps cannot be the clock.
     task: from episode.json, '' when unknown.
-    notes: what is odd, one sentence each; cut: whether a file ends before the recording did.
+    notes: what is odd, one sentence each; unfinished: whether other tools will refuse it.
     bad_images: camera -> images that could not be decoded so far; bad_reasons: the first one's.
     """
 
@@ -83,6 +83,7 @@ class Recording:
         self.path = path
         self.name = bag.name
         self.notes = bag.notes
+        self._unfinished = bag.unfinished
         self.task = _read_task(path, self.notes)
         self.bad_images: Counter[str] = Counter()
         self.bad_reasons: dict[str, str] = {}
@@ -110,6 +111,16 @@ class Recording:
     def cut(self) -> bool:
         """Whether a file ends before the recording did."""
         return any(file.cut for file in self._files)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a file is cut or damaged, or metadata.yaml missing: `repair` makes a copy."""
+        return self._unfinished or any(file.damage for file in self._files)
+
+    @property
+    def stored_topics(self) -> dict[str, StoredTopic]:
+        """Topic -> how a file declares it, with definition and QoS, where it is readable."""
+        return {topic.name: topic for file in self._files for topic in file.topics.values()}
 
     @property
     def start_ns(self) -> int:
@@ -242,20 +253,9 @@ class Recording:
         return str(msg.encoding if msgtype == images.RAW else msg.format)
 
     def _decide_clock(self) -> None:
-        """
-        Use header stamps if every camera's are set and monotonic, else the bag's for all.
-
-        A set that mixed the two clocks would pair frames by the transport's delay.
-        """
-        reasons = {
-            camera: reason
-            for camera in self.cameras
-            if (reason := _header_fault(self.camera_stamps(camera)[1]))
-        }
-        source: Literal['header', 'bag'] = 'bag' if reasons else 'header'
-        self.stamp_source = dict.fromkeys(self.cameras, source)
-        for camera, reason in reasons.items():
-            self.notes.append(f"{camera}: header stamps {reason}; the bag's clock is used")
+        headers = {camera: self.camera_stamps(camera)[1] for camera in self.cameras}
+        clock, self.clock_faults = choose_clock(headers)
+        self.stamp_source = dict.fromkeys(self.cameras, clock)
 
 
 def open_recording(path: Path, cameras: Sequence[str] = ()) -> Recording:
@@ -290,18 +290,6 @@ def _try_open(path: Path) -> StorageFile | BagError:
         return open_storage(path)
     except BagError as err:
         return err
-
-
-def _header_fault(stamps: NDArray[np.int64]) -> str:
-    """Say why a camera's header stamps cannot be its clock; '' if they can."""
-    if np.any(stamps <= 0):
-        return 'are not set' if np.all(stamps <= 0) else 'are sometimes not set'
-    steps = np.diff(stamps)
-    if np.any(steps < 0):
-        return f'run backward {int(np.sum(steps < 0))} times'
-    if np.sum(steps == 0) > MOST_REPEATS * len(stamps):
-        return f'repeat {int(np.sum(steps == 0))} times'
-    return ''
 
 
 def _read_task(path: Path, notes: list[str]) -> str:

@@ -190,13 +190,17 @@ def _append(found: FrameSet, writers: Sequence[_ViewWriter], data: DataConfig) -
 
 
 def _losses(recording: Recording, synchroniser: Synchroniser) -> list[str]:
-    """Say what did not make it into the clip."""
-    bad = [
+    """Say what is not as it should be, and what did not make it into the clip."""
+    odd = [
+        f'{camera}: {fault}, so times of arrival are used for all cameras'
+        for camera, fault in recording.clock_faults.items()
+    ]
+    odd += [
         f'{camera}: {count} images skipped ({recording.bad_reasons[camera]})'
         for camera, count in recording.bad_images.items()
     ]
     dropped = ', '.join(f'{count} {reason}' for reason, count in synchroniser.dropped.items())
-    return bad + ([f'frames without a set: {dropped}'] if dropped else [])
+    return odd + ([f'frames without a set: {dropped}'] if dropped else [])
 
 
 def _too_few(

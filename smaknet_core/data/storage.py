@@ -33,6 +33,7 @@ class StoredTopic:
     serialization: str  # 'cdr', or something we do not read
     definition: str = ''  # message definition, '' when the file carries none
     definition_format: str = ''  # ros2msg, ros2idl or ''
+    qos: str = ''  # offered QoS profiles as YAML, '' when unknown
 
 
 class MessageIndex:

@@ -137,11 +137,12 @@ class McapFile:
             self._schemas[_number(data, start)] = (name, encoding, _text(data, at)[0])
         elif opcode == _CHANNEL:
             topic, at = _text(data, start + 4)
-            serialization, _ = _text(data, at)
+            serialization, at = _text(data, at)
             name, encoding, text = self._schemas.get(_number(data, start + 2), ('', '', ''))
             channel = _number(data, start)
+            qos = _pairs(data, at).get('offered_qos_profiles', '')
             self.topics[channel] = StoredTopic(
-                channel, topic, modern_type(name), serialization, text, encoding
+                channel, topic, modern_type(name), serialization, text, encoding, qos
             )
 
 
@@ -164,3 +165,14 @@ def _text(data: Buffer, at: int) -> tuple[str, int]:
     if end > len(data):
         raise IndexError(f'a text of {length} bytes at byte {at}')
     return data[at + 4 : end].decode('utf-8'), end
+
+
+def _pairs(data: Buffer, at: int) -> dict[str, str]:
+    """Read a map of texts behind its length in bytes."""
+    (length,) = struct.unpack_from('<I', data, at)
+    at, end = at + 4, at + 4 + length
+    pairs = {}
+    while at < end:
+        key, at = _text(data, at)
+        pairs[key], at = _text(data, at)
+    return pairs

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 import shutil
 import sqlite3
+import struct
 import tempfile
 from typing import Final
 
@@ -29,7 +30,7 @@ class SqliteFile:
         self.topics: dict[int, StoredTopic] = {}
         self.index = MessageIndex()
         self.damage = ''
-        self.cut = _is_shorter_than_its_header_says(path)
+        self.cut = _is_cut(path)
         self._pages: SqlitePages | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._db = self._connect()
@@ -77,17 +78,22 @@ class SqliteFile:
         # Without this SQLite refuses to open a file that is shorter than its header says.
         self._db.execute('PRAGMA writable_schema = ON')
         self._read_topics()
+        if self.cut:  # SQLite would fill what is missing of the last page with zeros
+            self._scan_pages()
+            self.damage = f'{self.path.name} is cut: it is shorter than its header says'
+            return
         try:
             for rowid, topic, stamp, data in self._rows():
                 self._note(topic, stamp, data, rowid)
-        except sqlite3.DatabaseError:
-            self.damage = f'{self.path.name} is damaged: read page by page'
-            self.index = MessageIndex()
-            self._pages = SqlitePages(self.path)
-            for topic, stamp, data, place in self._pages.rows():
-                self._note(topic, stamp, data, place)
-        if self.cut:
-            self.damage = f'{self.path.name} is cut: it is shorter than its header says'
+        except sqlite3.DatabaseError as err:
+            self._scan_pages()
+            self.damage = f'{self.path.name} is damaged, so it was read page by page ({err})'
+
+    def _scan_pages(self) -> None:
+        self.index = MessageIndex()
+        self._pages = SqlitePages(self.path)
+        for topic, stamp, data, place in self._pages.rows():
+            self._note(topic, stamp, data, place)
 
     def _rows(self) -> Iterator[tuple[int, int, int, bytes]]:
         # In the table's own order: the timestamp index may lie beyond a cut, and sorting here
@@ -105,11 +111,18 @@ class SqliteFile:
 
     def _read_topics(self) -> None:
         definitions = self._read_definitions()
-        query = 'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
-        for number, name, msgtype, serialization in self._db.execute(query):
-            definition = definitions.get(msgtype, ('', ''))
-            self.topics[number] = StoredTopic(
-                number, name, modern_type(msgtype), serialization, *definition
+        cursor = self._db.execute('SELECT * FROM topics ORDER BY id')
+        columns = [column[0] for column in cursor.description]
+        for values in cursor:
+            row = dict(zip(columns, values, strict=True))
+            definition = definitions.get(row['type'], ('', ''))
+            self.topics[row['id']] = StoredTopic(
+                row['id'],
+                row['name'],
+                modern_type(row['type']),
+                row['serialization_format'],
+                *definition,
+                row.get('offered_qos_profiles') or '',  # Crystal had none
             )
 
     def _read_definitions(self) -> dict[str, tuple[str, str]]:
@@ -122,11 +135,16 @@ class SqliteFile:
         return {str(row[0]): (str(row[1]), str(row[2])) for row in rows}
 
 
-def _is_shorter_than_its_header_says(path: Path) -> bool:
+def _is_cut(path: Path) -> bool:
+    """Whether the file lacks pages that its header counts, or a part of its last page."""
     with path.open('rb') as file:
         header = file.read(100)
-    numbers = [int.from_bytes(header[at : at + 4], 'big') for at in (24, 28, 92)]
-    changes, pages, counted_at = numbers
     page = int.from_bytes(header[16:18], 'big')
+    page = 65536 if page == 1 else max(page, 512)
+    changes, pages, counted_at = (
+        int.from_bytes(header[at : at + 4], 'big') for at in (24, 28, 92)
+    )
     # The page count is only valid if it was written by the last change.
-    return changes == counted_at and path.stat().st_size < pages * (65536 if page == 1 else page)
+    expected = pages * page if changes == counted_at else 0
+    size = path.stat().st_size
+    return size < expected or size % page > 0
