@@ -1,0 +1,83 @@
+"""The figures of merit of several runs as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from smaknet_core.report.run import alignment, measure, Numbers, Run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = (
+    'stream',
+    'sets',
+    'published',
+    'median error',
+    '90 % within',
+    'within 0.25 s',
+    'alignment',
+    'false alarms',
+    'latency p50 / p99',
+    'states',
+)
+NOTHING = '–'
+
+
+def summary_table(runs: Sequence[Run], title: str = '') -> Table:
+    """Make a table of one row per run, and one per simpler method it is compared with."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(printable(title)) if title else None, title_justify='left')
+    for index, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify='left' if index in (0, 9) else 'right')
+    for run in runs:
+        # Text, not str: a name in square brackets is a name, not markup.
+        table.add_row(*(Text(cell) for cell in row(run.title, measure(run))))
+        for name, answers in run.others.items():
+            cells = [f'  {printable(name)}', *[''] * 5, percent(alignment(run, answers))]
+            table.add_row(*(Text(cell, style='dim') for cell in cells))
+    return table
+
+
+def row(title: str, numbers: Numbers) -> list[str]:
+    """Cells for one run, in the order of HEADINGS."""
+    within = numbers.within[0.25] if numbers.within else None
+    latency = f'{milliseconds(numbers.latency_p50_s)} / {milliseconds(numbers.latency_p99_s)}'
+    states = ', '.join(
+        f'{state.value} {percent(share)}' for state, share in numbers.states.items()
+    )
+    return [
+        printable(title),
+        str(numbers.sets),
+        percent(numbers.published),
+        seconds(numbers.median_error_s),
+        seconds(numbers.p90_error_s),
+        percent(within),
+        percent(numbers.alignment),
+        percent(numbers.false_alarms),
+        latency if numbers.latency_p50_s is not None else NOTHING,
+        states,
+    ]
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a percentage."""
+    return NOTHING if share is None else f'{100 * share:.1f} %'
+
+
+def seconds(value: float | None) -> str:
+    """Write seconds."""
+    return NOTHING if value is None else f'{value:.2f} s'
+
+
+def milliseconds(value: float | None) -> str:
+    """Write seconds as milliseconds."""
+    return NOTHING if value is None else f'{1e3 * value:.1f} ms'
+
+
+def printable(text: str) -> str:
+    """Replace what could steer a terminal by question marks."""
+    return ''.join(char if char.isprintable() else '?' for char in text)
