@@ -78,14 +78,13 @@ def draw_tempo(
     """
     starts = borders(phases)
     times, progress = [0.0], [0.0]
-    usual = sum(phase.seconds for phase in phases)
-    scale = rng.uniform(*duration_s) / usual
     for index, phase in enumerate(phases):
-        seconds = scale * phase.seconds * float(np.exp(rng.normal(0, 0.22)))
+        seconds = phase.seconds * float(np.exp(rng.normal(0, 0.22)))
         _run(times, progress, seconds, starts[index + 1], rng.uniform(-0.5, 0.5))
         if index + 1 < len(phases) and rng.random() < 0.25:
             _hold(times, progress, rng.uniform(0.1, 0.35))
-    tempo = Tempo(np.array(times), np.array(progress))
+    length = rng.uniform(*duration_s)
+    tempo = Tempo(np.array(times) * length / times[-1], np.array(progress))
     return _with_pause(tempo, rng.uniform(0.25, 0.75), long_pause_s) if long_pause_s else tempo
 
 

@@ -110,6 +110,7 @@ def test_a_single_frame_tells_the_time(scenario):
     floors = []
     for seed in range(12):
         world = make_world(seed, scenario, ('front',), SIZE, 0)
+        assert 8 < world.duration_s < (16 if scenario == 'pause' else 12)
         truths = [world.truth(time) for time in np.arange(0, world.duration_s, 0.1)]
         floors.append(ambiguity_floor(truths))
     # A long pause is ambiguous by its nature: nobody can tell its beginning from its end.
