@@ -141,9 +141,8 @@ def _is_cut(path: Path) -> bool:
         header = file.read(100)
     page = int.from_bytes(header[16:18], 'big')
     page = 65536 if page == 1 else max(page, 512)
-    changes, pages, counted_at = (
-        int.from_bytes(header[at : at + 4], 'big') for at in (24, 28, 92)
-    )
+    numbers = struct.unpack('>25I', header.ljust(100, b'\0'))
+    changes, pages, counted_at = numbers[6], numbers[7], numbers[23]
     # The page count is only valid if it was written by the last change.
     expected = pages * page if changes == counted_at else 0
     size = path.stat().st_size
