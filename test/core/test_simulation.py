@@ -81,7 +81,7 @@ def test_labels_speak_of_the_sets(episodes):
     progress = np.array([float(row['progress']) for row in rows])
     assert (np.diff(progress) >= 0).all()
     assert progress[0] < 0.02
-    assert progress[-1] > 0.98
+    assert progress[-1] > 0.95  # the last frame comes up to a period before the end
     flowing = np.array([row['liquid_flowing'] == '1' for row in rows])
     full = np.array([row['has_liquid'] == '1' for row in rows])
     assert 0.1 < flowing.mean() < 0.35
@@ -272,8 +272,11 @@ def test_correspondence_finds_itself_and_spans_pauses(reference, index):
 def test_true_timesteps_agree_with_the_nearest_progress(episodes):
     query, reference = (truth.load_progress(folder) for folder in episodes[:2])
     found = truth.true_timesteps(episodes[0], episodes[1])
-    nearest = np.abs(query.progress[:, None] - reference.progress[None]).argmin(axis=1)
-    assert found.error(nearest).max() <= 0.51
+    for index, now in enumerate(query.progress):
+        gaps = np.abs(reference.progress - now)
+        nearest = np.flatnonzero(gaps <= gaps.min() + 1e-9)  # several where the reference pauses
+        errors = np.maximum(found.first[index] - nearest, nearest - found.last[index])
+        assert errors.min() <= 0.51
     middle = (query.stamps_ns[:-1] + query.stamps_ns[1:]) // 2
     np.testing.assert_allclose(
         query.at(middle), (query.progress[:-1] + query.progress[1:]) / 2, atol=1e-6
