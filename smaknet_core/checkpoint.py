@@ -106,7 +106,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
     from safetensors import safe_open, SafetensorError
 
     try:
-        tensors = safe_open(path, framework='pt', device='cpu')
+        tensors: Any = safe_open(path, framework='pt', device='cpu')
         header = json.loads((tensors.metadata() or {})['smaknet_model'])
     except KeyError as err:
         raise ModelError(f'{path}: a safetensors file, but not a smaknet model') from err

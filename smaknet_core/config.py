@@ -45,7 +45,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which SMAK-Net (DESIGN section 4)."""
+    """Which SMAK-Net."""
 
     # Attention levels used: (1, 2, 3) is Att123, (1, 2) is Att12 ...
     levels: tuple[int, ...] = (1, 2, 3)
@@ -72,6 +72,7 @@ class ModelConfig:
 class LossConfig:
     """What pulls concurrent frames together."""
 
+    # infonce: cosine with temperature, both directions; npairs: as TCN's code computes it.
     name: Literal['infonce', 'npairs'] = 'infonce'
     # InfoNCE only: small values look at the hardest negatives.
     temperature: float = 0.1
@@ -107,10 +108,13 @@ class AugmentConfig:
     zoom: tuple[float, float] = (0.75, 1.15)
     # Shift as a share of the frame.
     shift: float = 0.08
+    # Shift of all channels together, as a share of the range.
     brightness: float = 0.15
+    # Contrast is multiplied by 1 plus or minus this.
     contrast: float = 0.25
+    # Saturation is multiplied by 1 plus or minus this.
     saturation: float = 0.3
-    # Chance and size (share of the side) of a grey patch over the image.
+    # Largest side of a grey patch over the image, as a share of the frame; 0 means none.
     patch: float = 0.0
 
     def __post_init__(self) -> None:
@@ -124,12 +128,15 @@ class AugmentConfig:
 class OptimConfig:
     """How long and how fast."""
 
+    # Training steps; the learning rate's schedule spans them.
     steps: int = 4000
     # Stop earlier when this much time has passed; 0 means no limit.
     minutes: float = 0.0
+    # Of AdamW, at its highest.
     learning_rate: float = 1e-3
     # The rate rises over this many steps, then follows a cosine down to a twentieth.
     warmup_steps: int = 50
+    # Of AdamW.
     weight_decay: float = 1e-4
     # Gradients longer than this are shortened; 0 means never.
     clip_norm: float = 5.0
@@ -153,16 +160,18 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    # Decides initial weights, draws and augmentation.
     seed: int = 0
-    # auto, cpu, cuda or a number of CUDA devices, as lightning-fabric takes them.
-    device: str = 'auto'
+    # auto, cpu or cuda.
+    device: Literal['auto', 'cpu', 'cuda'] = 'auto'
+    # 32 on the CPU whatever is asked; auto takes bf16 on CUDA devices that have it.
     precision: Literal['auto', '32', '16-mixed', 'bf16-mixed'] = 'auto'
 
 
 @dataclass(frozen=True)
 class MatchConfig:
     """
-    How embeddings become a match (DESIGN section 6).
+    How embeddings become a match.
 
     Every number is a rate, a probability or a time, so that the input's frame rate drops out.
     """

@@ -1,0 +1,110 @@
+"""
+`smaknet`: one command per step of the line.
+
+A wrong argument or a bad file is one line on standard error and exit code 2. Each command imports
+what it needs when it runs, so that `smaknet --help` is instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import contextlib
+import io
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+from smaknet_core.config import load_yaml, nearest, TrainConfig
+from smaknet_core.errors import ConfigError, SmaknetError
+
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
+
+# name: what `smaknet --help` says of it; the class of that name in commands.py has the arguments
+COMMANDS = {
+    'simulate': 'Record episodes of a small simulated task, to try everything without a robot.',
+    'check': 'Say whether recordings can be learned from: rates, gaps, stamps, synchronisation.',
+    'train': 'Learn an embedding from recordings of two or more cameras, without labels.',
+    'evaluate': 'Measure alignment error per recording and view pair, beside trivial answers.',
+    'teach': 'Turn one recording into a demonstration that can be followed.',
+    'follow': 'Follow a recording through demonstrations, exactly as the live node would.',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    # Threads that wait in a spin slow a shared CPU down several times over; must precede torch.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ('-h', '--help', 'help'):
+        print(_overview())
+        return 0 if arguments else _EXIT_USAGE
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        print(f'smaknet: no command {name!r}{nearest(name, COMMANDS)}', file=sys.stderr)
+        return _EXIT_USAGE
+    try:
+        return int(_parse(name, rest).run())
+    except SmaknetError as err:
+        print(f'smaknet {name}: {" ".join(str(err).split())}', file=sys.stderr)
+        return _EXIT_USAGE
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:  # `smaknet check ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _overview() -> str:
+    lines = [f'  {name:<10} {line}' for name, line in COMMANDS.items()]
+    return '\n'.join(
+        [
+            'usage: smaknet COMMAND [OPTIONS]',
+            '',
+            'Where in a demonstration is the scene now, and how sure is that?',
+            '',
+            *lines,
+            '',
+            '`smaknet COMMAND --help` explains one and gives an example.',
+            'Live: smaknet_matcher (the ROS 2 node) and smaknet_player (plays a recording).',
+        ]
+    )
+
+
+def _parse(name: str, argv: list[str]) -> Any:
+    """Parse arguments into the command's dataclass; tyro's boxed complaint becomes one line."""
+    from smaknet_core import commands
+    import tyro
+
+    kind = getattr(commands, name.capitalize())
+    options: dict[str, Any] = {}
+    config = _config_path(argv) if name == 'train' else None
+    if config is not None:  # the file's settings become the defaults that --help shows
+        settings = load_yaml(TrainConfig, config)
+        options['default'] = kind(tyro.MISSING, tyro.MISSING, config, settings=settings)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(kind, args=argv, prog=f'smaknet {name}', **options)
+    except SystemExit as end:
+        if end.code in (0, None):  # --help
+            raise
+        raise ConfigError(_one_line(complaint.getvalue(), name)) from end
+
+
+def _one_line(boxed: str, name: str) -> str:
+    """Take the words out of a box drawn over several lines."""
+    lines = [line.strip(' ╭╮╰╯│─') for line in boxed.splitlines()]
+    words = [line for line in lines if line and not line.startswith('For full helptext')]
+    return f'{"; ".join(words[1:] or words)} (see smaknet {name} --help)'
+
+
+def _config_path(argv: list[str]) -> Path | None:
+    """Find --config before the real parsing, since its file decides the defaults shown."""
+    for place, word in enumerate(argv):
+        if word == '--config' and place + 1 < len(argv):
+            return Path(argv[place + 1])
+        if word.startswith('--config='):
+            return Path(word.partition('=')[2])
+    return None

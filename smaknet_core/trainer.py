@@ -1,0 +1,251 @@
+"""
+Clips → a model file: the training loop.
+
+Draws and augmentation depend on (seed, step) alone, so a resumed run gives the numbers of an
+unbroken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+from pathlib import Path
+import time
+from typing import Any
+
+from lightning_fabric import Fabric
+import numpy as np
+from smaknet_core import run_folder
+from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
+from smaknet_core.config import OptimConfig, TrainConfig
+from smaknet_core.data import sampler
+from smaknet_core.data.transforms import Augment, to_input
+from smaknet_core.embedder import embed_frames
+from smaknet_core.errors import ConfigError, TrainingError
+from smaknet_core.interrupts import stop_requests
+from smaknet_core.losses import compute_loss
+from smaknet_core.matching import calibrate, CalibrationRecording
+from smaknet_core.metrics import alignment
+from smaknet_core.model import Encoder
+from smaknet_core.progress import TrainingProgress
+from smaknet_core.run_folder import Status
+from smaknet_core.types import Clip
+import torch
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM came; the run was saved and can be resumed."""
+
+
+def train(
+    config: TrainConfig,
+    clips: Sequence[Clip],
+    held_out: Sequence[Clip],
+    out: Path,
+    resume: bool = False,
+    show: TrainingProgress | None = None,
+) -> Status:
+    """
+    Train one model.
+
+    Args:
+        config: all settings.
+        clips: recordings to learn from, two or more cameras each.
+        held_out: recordings that are only measured, may be empty.
+        out: run folder; must not exist, or be resumed.
+        resume: continue the run in `out`.
+        show: progress display, or None for silence.
+
+    Raises:
+        ConfigError: `out` exists, or holds a run with other settings.
+        DataError: a recording cannot be trained on.
+        TrainingError: the loss became NaN, or the disk refused the model.
+        Interrupted: after saving, when Ctrl-C or SIGTERM came.
+    """
+    sampler.check_clips(clips, config.batch)
+    run_folder.prepare(out, config, resume)
+    fabric = make_fabric(config)
+    torch.manual_seed(config.seed)
+    encoder = Encoder(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        encoder.parameters(),
+        lr=config.optim.learning_rate,
+        weight_decay=config.optim.weight_decay,
+    )
+    model, optimizer = fabric.setup(encoder, optimizer)
+    status = run_folder.restore(out, encoder, optimizer) if resume else Status()
+    augment = Augment(config.augment)
+    writer = _event_writer(out)
+    started = time.monotonic() - status.seconds
+
+    with stop_requests() as stop:
+        while not _finished(status, config.optim):
+            # draw a batch: anchors and positives of a few recordings
+            draws = sampler.draw(clips, config.batch, config.seed, status.step, fabric.global_rank)
+            frames = torch.from_numpy(sampler.load(clips, draws)).to(fabric.device)
+            noise = torch.Generator().manual_seed(hash_seed(config.seed, status.step))
+            images = augment(to_input(frames.flatten(0, 2)), noise)
+
+            # forward, loss
+            model.train()
+            embedded = model(images.contiguous(memory_format=torch.channels_last))
+            anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
+            loss = compute_loss(config.loss, anchors, positives)
+            if not torch.isfinite(loss):
+                raise TrainingError(_describe_nan(clips, draws, status.step, out))
+
+            # backward, step
+            for group in optimizer.param_groups:
+                group['lr'] = learning_rate(config.optim, status)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            if config.optim.clip_norm:
+                fabric.clip_gradients(model, optimizer, max_norm=config.optim.clip_norm)
+            optimizer.step()
+
+            # account, measure, save
+            status.step += 1
+            status.seconds = time.monotonic() - started
+            value = float(loss.detach())
+            status.loss = value if math.isnan(status.loss) else 0.95 * status.loss + 0.05 * value
+            writer.add_scalar('loss/train', value, status.step)
+            last = stop.requested or _finished(status, config.optim)
+            if last or status.step % config.optim.evaluate_every == 0:
+                _measure(encoder, fabric, held_out, status, writer)
+                _save(out, config, encoder, optimizer, clips, held_out, status)
+            if show:
+                show.update(status.step, status.seconds, status.loss, status.alignment)
+            if stop.requested:
+                raise Interrupted(f'saved after step {status.step}; continue with --resume')
+    writer.close()
+    return status
+
+
+def make_fabric(config: TrainConfig) -> Fabric:
+    """Choose device and precision; mixed precision only where it pays, on CUDA."""
+    cuda = torch.cuda.is_available() and config.device != 'cpu'
+    if config.device == 'cuda' and not cuda:
+        raise ConfigError(f'device: {config.device} was asked for, but torch sees no CUDA device')
+    precision = config.precision if cuda else '32'
+    if precision == 'auto':
+        precision = 'bf16-mixed' if torch.cuda.is_bf16_supported() else '32'
+    fabric = Fabric(
+        accelerator='cuda' if cuda else 'cpu',
+        devices=1,
+        precision='32-true' if precision == '32' else precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def learning_rate(optim: OptimConfig, status: Status) -> float:
+    """Rise linearly for the warm-up, then follow a cosine down to a twentieth."""
+    rise = min(1.0, (status.step + 1) / max(1, optim.warmup_steps))
+    progress = status.step / optim.steps
+    if optim.minutes:
+        progress = max(progress, status.seconds / (60 * optim.minutes))
+    fall = 0.05 + 0.95 * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    return optim.learning_rate * rise * fall
+
+
+def hash_seed(seed: int, step: int) -> int:
+    """Give every (seed, step) its own generator seed."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def embed_clip(encoder: Encoder, clip: Clip, device: torch.device | str) -> np.ndarray[Any, Any]:
+    """Embed all views of a clip: T x V x 32 float32."""
+    views = [embed_frames(encoder, frames, device) for frames in clip.views.values()]
+    return np.stack(views, axis=1)
+
+
+def _finished(status: Status, optim: OptimConfig) -> bool:
+    over = bool(optim.minutes) and status.seconds >= 60 * optim.minutes
+    return over or status.step >= optim.steps
+
+
+def _event_writer(out: Path) -> Any:
+    from tensorboardX import SummaryWriter
+
+    return SummaryWriter(str(out / 'events'))
+
+
+def _measure(
+    encoder: Encoder, fabric: Fabric, held_out: Sequence[Clip], status: Status, writer: Any
+) -> None:
+    """Alignment error on the held-out recordings, with running averages as when deployed."""
+    if not held_out:
+        return
+    encoder.eval()
+    errors = [alignment(embed_clip(encoder, clip, fabric.device))[0] for clip in held_out]
+    status.alignment = float(np.mean(errors))
+    status.history.append(
+        {'step': status.step, 'seconds': status.seconds, 'alignment': status.alignment}
+    )
+    writer.add_scalar('alignment/held_out', status.alignment, status.step)
+
+
+def _save(
+    out: Path,
+    config: TrainConfig,
+    encoder: Encoder,
+    optimizer: Any,
+    clips: Sequence[Clip],
+    held_out: Sequence[Clip],
+    status: Status,
+) -> None:
+    """Write the model with a fresh calibration, and the state to resume from."""
+    encoder.eval()
+    device = next(encoder.parameters()).device
+    chosen, where = calibration_clips(clips, held_out)
+    calibration = calibrate(
+        [
+            CalibrationRecording(
+                clip.task,
+                (clip.stamps_ns - clip.stamps_ns[0]) / 1e9,
+                clip.cameras,
+                embed_clip(encoder, clip, device),
+            )
+            for clip in chosen
+        ]
+    )
+    summary = {
+        'steps': status.step,
+        'seconds': round(status.seconds, 1),
+        'loss': status.loss,
+        'held_out_alignment': None if math.isnan(status.alignment) else status.alignment,
+        'recordings': [clip.name for clip in clips],
+        'held_out': [clip.name for clip in held_out],
+        'calibrated_on': where,
+        'history': status.history,
+    }
+    cameras = tuple(dict.fromkeys(camera for clip in clips for camera in clip.cameras))
+    save_model(ModelFile(encoder, config, cameras, calibration, summary), out / MODEL_NAME)
+    run_folder.save_state(out, encoder, optimizer, status)
+
+
+def calibration_clips(
+    clips: Sequence[Clip], held_out: Sequence[Clip]
+) -> tuple[Sequence[Clip], str]:
+    """
+    Choose the recordings whose distances stand for what the model will meet.
+
+    Held-out ones of a task that was trained on; a recording of a task or scene the network never
+    saw says nothing about those it did see, so without any the training recordings serve, and the
+    model file says so.
+    """
+    known = {clip.task for clip in clips}
+    fitting = [clip for clip in held_out if clip.task in known]
+    if fitting:
+        return fitting, 'held-out recordings'
+    return clips, 'training recordings (no held-out one shares their tasks)'
+
+
+def _describe_nan(
+    clips: Sequence[Clip], draws: Sequence[sampler.Draw], step: int, out: Path
+) -> str:
+    names = ', '.join(clips[d.clip].name for d in draws)
+    return (
+        f'the loss became NaN at step {step} on {names}; {out / MODEL_NAME} keeps the last good '
+        'model; lower optim.learning_rate'
+    )

@@ -1,0 +1,63 @@
+"""Body of `smaknet train`: recordings in, a run folder out, and a word on what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+from smaknet_core.checkpoint import MODEL_NAME
+from smaknet_core.config import TrainConfig
+from smaknet_core.data.dataset import load_clips, split
+from smaknet_core.errors import ConfigError
+from smaknet_core.metrics import CHANCE, CONSTANT_MIDDLE
+from smaknet_core.progress import TrainingProgress
+from smaknet_core.trainer import Interrupted, train
+
+_EXIT_INTERRUPTED = 130
+
+
+def run_train(
+    demos: Sequence[Path],
+    out: Path,
+    config: TrainConfig,
+    *,
+    cameras: Sequence[str] = (),
+    resume: bool = False,
+    cache_dir: Path | None = None,
+    console: Console | None = None,
+) -> int:
+    """
+    Load recordings, train, and say where the model is; 130 when interrupted.
+
+    Raises:
+        SmaknetError: bad recordings, settings or folder.
+    """
+    console = console or Console()
+    if out.exists() and not resume:
+        raise ConfigError(f'{out}: exists and is never overwritten; choose another, or --resume')
+    clips = load_clips(demos, cameras, config.data, cache_dir, console)
+    training, held_out = split(clips, config.data, config.seed)
+    sets = sum(len(clip) for clip in training)
+    names = ', '.join(clip.name for clip in held_out) or 'none'
+    cameras_used = dict.fromkeys(camera for clip in clips for camera in clip.cameras)
+    console.print(
+        Text(
+            f'{len(training)} recordings, {sets} camera sets of {", ".join(cameras_used)}; '
+            f'held out: {names}'
+        )
+    )
+    try:
+        with TrainingProgress(console, config.optim.steps, config.optim.minutes) as show:
+            status = train(config, training, held_out, out, resume, show)
+    except Interrupted as stop:
+        console.print(str(stop))
+        return _EXIT_INTERRUPTED
+    console.print(Text(f'{out / MODEL_NAME}: {status.step} steps in {status.seconds:.0f} s'))
+    if held_out:
+        console.print(
+            f'held-out alignment error {status.alignment:.1%} (chance {CHANCE:.1%}, '
+            f'constant middle {CONSTANT_MIDDLE:.1%})'
+        )
+    return 0
