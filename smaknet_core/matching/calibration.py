@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,24 @@ from smaknet_core.distances import pairwise
 from smaknet_core.errors import DataError
 from smaknet_core.matching.filter import ForwardFilter
 from smaknet_core.matching.summary import sharpen
-from smaknet_core.matching.taught import Calibration, Floats, log_likelihood, Taught, WINDOW_S
+from smaknet_core.matching.taught import Calibration, Floats, Taught, WINDOW_S
+from smaknet_core.types import Match
 
-# Longer recordings are thinned to this many timesteps, and more pairs to this many pairs.
-MAX_STEPS = 400
-MAX_PAIRS = 24
+T = TypeVar('T')
+
+# Longer recordings are thinned to this many timesteps; of more pairs, so many are aligned, and so
+# many are followed. Calibration runs whenever training saves: it has a second or two.
+MAX_STEPS = 300
+MAX_ALIGNED = 12
+MAX_FOLLOWED = 8
 # Timesteps of one recording at least this share of it apart stand in for another task.
 FAR_SHARE = 0.25
 # The filter is started anew this often while its confidence is checked; its first half second,
 # when nothing is published, does not count.
 RUN_S = 10.0
 SKIP_S = 0.5
-SHARPNESS_RANGE = (0.05, 500.0)
-TEMPERATURE_RANGE = (0.3, 30.0)
+SHARPNESSES = tuple(2.0**power for power in range(-4, 10))
+TEMPERATURE_RANGE = (0.5, 20.0)
 
 
 @dataclass(frozen=True)
@@ -82,16 +88,17 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     usable = [_thin(recording) for recording in recordings if len(recording.times_s) >= 4]
     if not usable:
         raise DataError('calibration needs a recording of at least 4 timesteps')
-    pairs, basis = _true_pairs(usable)
-    true = np.concatenate([pair.true_distances() for pair in pairs])
+    pairs, aligned, basis = _true_pairs(usable)
+    true = np.concatenate([pair.true_distances() for pair in (*pairs, *aligned)])
     others, other_basis = _other_distances(usable)
     sigma = max(float(np.sqrt(np.mean(true**2))), 1e-6)
     # Halfway, in ratio, between matches and non-matches; but matches must win nine times in ten.
     halfway = np.sqrt(sigma * np.sqrt(np.mean(others**2)))
     outlier = float(max(halfway, np.quantile(true, 0.9), sigma))
     calibration = Calibration(sigma, outlier, basis=f'{basis}; {other_basis}')
-    calibration = replace(calibration, sharpness=_fit_sharpness(pairs, calibration))
-    return replace(calibration, temperature=_fit_temperature(pairs, calibration))
+    followed = _some(pairs or aligned, MAX_FOLLOWED)
+    calibration = replace(calibration, sharpness=_fit_sharpness(followed, calibration))
+    return replace(calibration, temperature=_fit_temperature(followed, calibration))
 
 
 def measure_views(embeddings: NDArray[np.float32]) -> float | None:
@@ -149,20 +156,25 @@ def _thin(recording: CalibrationRecording) -> CalibrationRecording:
     return replace(recording, times_s=times_s - times_s[0], embeddings=recording.embeddings[kept])
 
 
-def _true_pairs(recordings: Sequence[CalibrationRecording]) -> tuple[list[_Pair], str]:
+def _true_pairs(
+    recordings: Sequence[CalibrationRecording],
+) -> tuple[list[_Pair], list[_Pair], str]:
+    """Give pairs with exact truth, pairs with aligned truth, and what they are in words."""
     views = [pair for recording in recordings for pair in _view_pairs(recording)]
-    across = [
-        pair
+    same_task = [
+        (a, b, camera)
         for a, b in permutations(recordings, 2)
         if a.task and a.task == b.task
-        for pair in _recording_pairs(a, b)
+        for camera in a.cameras
+        if camera in b.cameras
     ]
-    if views or across:
-        found = [('views', views), ('recordings of one task', across)]
+    aligned = [_aligned_pair(*chosen) for chosen in _some(same_task, MAX_ALIGNED)]
+    if views or aligned:
+        found = [('views', views), ('recordings of one task', aligned)]
         names = ' and '.join(name for name, pairs in found if pairs)
-        return _some(views) + _some(across), f'true matches across {names}'
+        return views, aligned, f'true matches across {names}'
     neighbours = [_neighbour_pair(recording) for recording in recordings]
-    return _some(neighbours), 'true matches from neighbouring timesteps only, so too sure'
+    return neighbours, [], 'true matches from neighbouring timesteps only, so too sure'
 
 
 def _view_pairs(recording: CalibrationRecording) -> Iterator[_Pair]:
@@ -173,14 +185,12 @@ def _view_pairs(recording: CalibrationRecording) -> Iterator[_Pair]:
         yield _Pair(views[0], times_s, views[1], times_s, times_s)
 
 
-def _recording_pairs(a: CalibrationRecording, b: CalibrationRecording) -> Iterator[_Pair]:
-    """Pair the views two recordings of one task have in common; the alignment is the truth."""
-    for camera in a.cameras:
-        if camera in b.cameras:
-            taught = a.embeddings[:, a.cameras.index(camera)]
-            stream = b.embeddings[:, b.cameras.index(camera)]
-            aligned = align(np.asarray(pairwise(stream, taught), np.float64))
-            yield _Pair(taught, a.times_s, stream, b.times_s, a.times_s[aligned])
+def _aligned_pair(a: CalibrationRecording, b: CalibrationRecording, camera: str) -> _Pair:
+    """Pair a camera of two recordings of one task; their alignment stands for the truth."""
+    taught = a.embeddings[:, a.cameras.index(camera)]
+    stream = b.embeddings[:, b.cameras.index(camera)]
+    aligned = align(np.asarray(pairwise(stream, taught), np.float64))
+    return _Pair(taught, a.times_s, stream, b.times_s, a.times_s[aligned])
 
 
 def _neighbour_pair(recording: CalibrationRecording) -> _Pair:
@@ -189,9 +199,9 @@ def _neighbour_pair(recording: CalibrationRecording) -> _Pair:
     return _Pair(view[::2], times_s[::2], view[1::2], times_s[1::2], times_s[1::2])
 
 
-def _some(pairs: Sequence[_Pair]) -> list[_Pair]:
-    """At most MAX_PAIRS of them, evenly chosen."""
-    return list(pairs[:: -(-len(pairs) // MAX_PAIRS)]) if pairs else []
+def _some(things: Sequence[T], most: int) -> list[T]:
+    """Give at most `most` of them, evenly chosen."""
+    return list(things[:: -(-len(things) // most)]) if things else []
 
 
 def _other_distances(recordings: Sequence[CalibrationRecording]) -> tuple[Floats, str]:
@@ -226,31 +236,34 @@ def _far_distances(recording: CalibrationRecording) -> Floats:
 
 def _fit_sharpness(pairs: Sequence[_Pair], calibration: Calibration) -> float:
     """
-    Find the sharpness that gives the true windows the highest likelihood, set by set.
+    Find the sharpness with which the filter believes most in the truth.
 
-    Measured, not derived: true matches differ in some directions much more than in others, and
-    those of one recording all in the same way.
+    Measured, not derived: how independent the errors of a distance are, in the directions of the
+    embedding and from one set to the next, is not known from the distances.
     """
-    tables = [
-        (pair.distances, np.abs(pair.truth_s[:, None] - pair.taught_s) <= WINDOW_S)
-        for pair in pairs
-    ]
-    tables = [(distances[true.any(1)], true[true.any(1)]) for distances, true in tables]
 
-    def surprise(sharpness: float) -> float:
-        losses = []
-        for distances, true in tables:
-            logs = log_likelihood(distances, calibration.sigma, calibration.outlier, sharpness)
-            weights = np.exp(logs)
-            losses.append(np.log(weights.sum(1)) - np.log((weights * true).sum(1)))
-        return float(np.concatenate(losses).mean())
+    def surprise(index: int) -> float:
+        sharp = replace(calibration, sharpness=SHARPNESSES[index])
+        beliefs = [belief for pair in pairs for _, _, belief in _follow(pair, sharp)]
+        return float(-np.mean(np.log(np.maximum(beliefs, 1e-6))))
 
-    return minimise(surprise, *SHARPNESS_RANGE)
+    # The surprise has one valley: walk down from the middle.
+    index = len(SHARPNESSES) // 2
+    known = {i: surprise(i) for i in (index - 1, index, index + 1)}
+    while (best := min(known, key=known.__getitem__)) != index:
+        step, index = best - index, best
+        if 0 <= index + step < len(SHARPNESSES):
+            known[index + step] = surprise(index + step)
+    return SHARPNESSES[index]
 
 
 def _fit_temperature(pairs: Sequence[_Pair], calibration: Calibration) -> float:
     """Find the temperature under which the filter's confidence is how often it is right."""
-    outcomes = [outcome for pair in pairs for outcome in _outcomes(pair, calibration)]
+    outcomes = [
+        (match.confidence, abs(match.time_s - truth_s) <= WINDOW_S)
+        for pair in pairs
+        for match, truth_s, _ in _follow(pair, calibration)
+    ]
     if not outcomes:
         return 1.0
     confidences, right = np.array(outcomes).T
@@ -264,8 +277,13 @@ def _fit_temperature(pairs: Sequence[_Pair], calibration: Calibration) -> float:
     return minimise(surprise, *TEMPERATURE_RANGE)
 
 
-def _outcomes(pair: _Pair, calibration: Calibration) -> Iterator[tuple[float, bool]]:
-    """Run the filter over a pair, started anew now and then: (confidence, was it right)."""
+def _follow(pair: _Pair, calibration: Calibration) -> Iterator[tuple[Match, float, float]]:
+    """
+    Run the filter over a pair, started anew now and then.
+
+    Yields:
+        The match, the true second, and the belief that the filter has in its neighbourhood.
+    """
     taught = Taught('taught', pair.taught[:, None], pair.taught_s, ('taught',))
     tracker = ForwardFilter([taught], calibration, MatchConfig())
     started_s = -np.inf
@@ -275,7 +293,8 @@ def _outcomes(pair: _Pair, calibration: Calibration) -> Iterator[tuple[float, bo
             started_s = stream_s
         match = tracker.update(round(stream_s * 1e9), {'stream': vector})
         if stream_s - started_s >= SKIP_S:
-            yield match.confidence, abs(match.time_s - truth_s) <= WINDOW_S
+            near = np.abs(pair.taught_s - truth_s) <= WINDOW_S
+            yield match, float(truth_s), float(tracker.posterior[0][:, near].sum())
 
 
 def minimise(function: Callable[[float], float], low: float, high: float) -> float:

@@ -1,31 +1,23 @@
 """
 The forward filter: a causal belief over (demonstration, timestep, pace) and `elsewhere`.
 
-Each set of embeddings is one step: predict (`motion`) over the time that passed, weigh by how near
-the set is to each timestep, summarise (`summary`).
+Each set of embeddings is one step: predict over the time that passed (`motion`), weigh by what the
+set says (`evidence`), tell what that amounts to (`summary`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching.evidence import Evidence
 from smaknet_core.matching.motion import Motion
-from smaknet_core.matching.novelty import Novelty
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import (
-    Calibration,
-    distances_to,
-    Floats,
-    log_likelihood,
-    scales,
-    Taught,
-)
+from smaknet_core.matching.taught import Calibration, Floats, Taught
 from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
-START_OUTSIDE = 0.5
+START_OUTSIDE = 0.3
 # After a gap of this long the stream starts anew: anything may have happened.
 RESET_GAP_S = 10.0
 
@@ -43,13 +35,9 @@ class ForwardFilter:
     def __init__(
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
-        self._taught = tuple(taught)
-        self._config = config
         self._motion = Motion([demonstration.times_s for demonstration in taught], config)
-        self._sigma, self._outlier = scales(taught, calibration)  # N each
-        self._sharpness = calibration.sharpness
-        self._novelty = Novelty(calibration.sigma)
-        self._summary = Summary(taught, calibration, config, self._motion.paces)
+        self._evidence = Evidence(taught, calibration, config)
+        self._summary = Summary(taught, calibration, config)
         self.reset()
 
     def reset(self) -> None:
@@ -57,7 +45,7 @@ class ForwardFilter:
         self._stamp_ns: int | None = None
         self._outside = START_OUTSIDE
         self._inside = self._motion.start(START_OUTSIDE)
-        self._novelty.reset()
+        self._evidence.reset()
         self._summary.reset()
 
     @property
@@ -75,9 +63,12 @@ class ForwardFilter:
             embeddings: camera -> D, at least one.
         """
         dt_s = self._pass_time(stamp_ns)
-        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
-        self._weigh(distances, dt_s, self._novelty.measure(embeddings, dt_s))
-        return self._summary.match(stamp_ns, dt_s, self._inside, self._outside, distances)
+        distances = self._evidence.distances(embeddings)
+        self._inside, self._outside = self._evidence.weigh(
+            self._inside, self._outside, distances, embeddings, dt_s
+        )
+        places = self._inside.sum(axis=0)
+        return self._summary.match(stamp_ns, dt_s, places, self._outside, distances)
 
     def _pass_time(self, stamp_ns: int) -> float | None:
         """Predict up to `stamp_ns`; give the seconds since the last set, None for the first."""
@@ -89,25 +80,3 @@ class ForwardFilter:
             self._inside, self._outside = self._motion.advance(self._inside, self._outside, dt_s)
         self._stamp_ns = stamp_ns
         return dt_s
-
-    def _weigh(self, distances: Floats, dt_s: float | None, novelty: float) -> None:
-        """
-        Turn the prediction into the posterior.
-
-        Sets nearer in time than `evidence_time_s` say nearly the same and count in proportion, so
-        that ten frames a second are not twice as sure as five.
-        """
-        weight = 1.0 if dt_s is None else min(1.0, dt_s / self._config.evidence_time_s)
-        logs = log_likelihood(distances, self._sigma, self._outlier, self._sharpness)
-        likelihood = np.exp(weight * logs)
-        predicted = 1 - self._outside
-        weighed = self._inside * likelihood
-        mass = float(weighed.sum())
-        # How much better the demonstrations explain the set than `elsewhere` does. Where the scene
-        # has not changed, an earlier set has said so already: it is not evidence again.
-        gain = np.log(mass / predicted)
-        if gain > 0:
-            gain *= novelty
-        odds = predicted / self._outside * np.exp(gain)
-        self._outside = float(1 / (1 + odds))
-        self._inside = weighed * ((1 - self._outside) / mass)

@@ -11,7 +11,10 @@ from smaknet_core.matching.taught import ADJACENT_S, Calibration, Floats, Taught
 from smaknet_core.types import Match, State
 
 # The rate is smoothed over about this long.
-RATE_MEMORY_S = 0.5
+RATE_MEMORY_S = 1.0
+# A match that moves further than this and MAX_RATE allow has jumped: it did not go there.
+JUMP_S = 0.5
+MAX_RATE = 3.0
 # INIT for at least this long after a start: one lucky frame is no match.
 SETTLE_S = 0.5
 # Central share of the posterior that `interval_s` spans.
@@ -20,40 +23,35 @@ INTERVAL = 0.9
 
 class Summary:
     """
-    Read matches off beliefs over N timesteps (all demonstrations in a row) at R paces.
+    Read matches off beliefs over N timesteps (all demonstrations in a row).
 
     Args:
         taught: the demonstrations.
         calibration: for the temperature of the confidence.
         config: thresholds.
-        paces: R, demonstration seconds per second.
     """
 
     def __init__(
-        self,
-        taught: Sequence[Taught],
-        calibration: Calibration,
-        config: MatchConfig,
-        paces: Floats,
+        self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
         self._taught = tuple(taught)
         self._calibration = calibration
-        self._paces = paces
+        self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
         self._window = _windows(taught, WINDOW_S)
         self._labels = Labels(config)
-        self.reset()
+        self._rate = RateMeter()
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._rate: float | None = None
+        self._rate.reset()
         self._labels.reset()
 
     def match(
         self,
         stamp_ns: int,
         dt_s: float | None,
-        inside: Floats,
+        places: Floats,
         outside: float,
         distances: Floats,
     ) -> Match:
@@ -63,12 +61,11 @@ class Summary:
         Args:
             stamp_ns: capture stamp of the set.
             dt_s: seconds since the last set, None for the first.
-            inside: R x N probabilities.
+            places: N probabilities.
             outside: probability of `elsewhere`.
             distances: N, of the set to each timestep.
         """
-        places = inside.sum(axis=0)
-        found = self._find_place(places)
+        found, mean_s = self._find_place(places)
         which = int(np.searchsorted(self._starts, found, side='right')) - 1
         taught, offset = self._taught[which], int(self._starts[which])
         timestep, low, high = found - offset, self._window[0][found], self._window[1][found]
@@ -81,7 +78,7 @@ class Summary:
             timesteps=len(taught),
             time_s=time_s,
             progress=time_s / duration_s if duration_s > 0 else 1.0,
-            rate=self._smooth_rate(inside[:, low:high].sum(axis=1), dt_s),
+            rate=self._rate.measure(taught.name, mean_s, dt_s),
             distance=float(distances[found]),
             confidence=confidence,
             margin=self._margin(distances, found, taught, offset),
@@ -89,23 +86,20 @@ class Summary:
             state=self._labels.label(dt_s, outside, confidence, duration_s - time_s),
         )
 
-    def _find_place(self, places: Floats) -> int:
-        """Give the timestep nearest to the mean of the window that holds most."""
+    def _find_place(self, places: Floats) -> tuple[int, float]:
+        """
+        Find where most of the belief is.
+
+        Returns:
+            The timestep (of N) nearest to the mean of the window that holds most, and that mean
+            in demonstration seconds.
+        """
         mass = np.concatenate([[0.0], np.cumsum(places)])
         low, high = self._window
         heaviest = int(np.argmax(mass[high] - mass[low]))
-        inside = slice(low[heaviest], high[heaviest])
-        steps = np.arange(inside.start, inside.stop)
-        return round(float(np.average(steps, weights=places[inside] + 1e-300)))
-
-    def _smooth_rate(self, paces: Floats, dt_s: float | None) -> float:
-        """Give the mean pace of the belief around the match (R weights), smoothed."""
-        rate = float(self._paces @ paces / max(paces.sum(), 1e-300))
-        if self._rate is None or dt_s is None:
-            self._rate = rate
-        else:
-            self._rate += (1 - float(np.exp(-dt_s / RATE_MEMORY_S))) * (rate - self._rate)
-        return self._rate
+        window = slice(low[heaviest], high[heaviest])
+        mean_s = float(np.average(self._times_s[window], weights=places[window] + 1e-300))
+        return window.start + int(np.abs(self._times_s[window] - mean_s).argmin()), mean_s
 
     def _margin(self, distances: Floats, found: int, taught: Taught, offset: int) -> float:
         """Give how much farther the best rival is; `elsewhere` is the rival if nothing else is."""
@@ -117,6 +111,29 @@ class Summary:
         if not np.isfinite(rival):
             rival = self._calibration.outlier
         return float(rival - distances[found])
+
+
+class RateMeter:
+    """How fast the match moves: a running mean of its speed, which jumps do not enter."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._last: tuple[str, float] | None = None
+        self._rate = 1.0  # as taught, until the match was seen to move
+
+    def measure(self, demonstration: str, time_s: float, dt_s: float | None) -> float:
+        """Take the match `dt_s` after the last one; give demonstration seconds per second."""
+        last, self._last = self._last, (demonstration, time_s)
+        if last is None or dt_s is None or last[0] != demonstration:
+            return self._rate
+        moved_s = time_s - last[1]
+        if abs(moved_s) <= JUMP_S + MAX_RATE * dt_s:
+            forget = 1 - float(np.exp(-dt_s / RATE_MEMORY_S))
+            self._rate += forget * (moved_s / dt_s - self._rate)
+        return self._rate
 
 
 class Labels:

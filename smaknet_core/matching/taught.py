@@ -22,9 +22,6 @@ Floats = NDArray[np.float64]
 WINDOW_S = 0.25
 # Timesteps nearer than this to the match are not rivals of it, for the margin.
 ADJACENT_S = 0.5
-# Limits of what one set can say, as a log-likelihood against `elsewhere`.
-CEILING = 3.0
-FLOOR = -3.0
 
 
 @dataclass(frozen=True)
@@ -105,27 +102,6 @@ def scales(taught: Sequence[Taught], calibration: Calibration) -> tuple[Floats, 
     lengths = [len(demo) for demo in taught]
     outliers = np.maximum(outliers, sigmas)
     return np.repeat(sigmas, lengths), np.repeat(outliers, lengths)
-
-
-def log_likelihood(
-    distances: Floats, sigma: Floats | float, outlier: Floats | float, sharpness: float
-) -> Floats:
-    """
-    Weigh distances to N timesteps against `elsewhere`, whose log-likelihood is 0.
-
-    Gaussian in the distance, but one set is never heard too loudly: it speaks for no timestep by
-    more than CEILING (a picture of the demonstration is not the demonstration), and against none
-    by more than FLOOR (a hand before the lens must not erase where the scene was).
-
-    Args:
-        distances: ... x N.
-        sigma: distance of a true match, of each timestep or of all.
-        outlier: distance of equal likelihood, likewise.
-        sharpness: see `Calibration`.
-    """
-    logs = sharpness * (outlier**2 - distances**2) / (2 * sigma**2)
-    logs += np.minimum(CEILING - logs.max(axis=-1, keepdims=True), 0)
-    return np.asarray(np.maximum(logs, FLOOR))
 
 
 def distances_to(taught: Taught, embeddings: Mapping[str, Vector]) -> Floats:
