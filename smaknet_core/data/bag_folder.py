@@ -199,14 +199,16 @@ def _claimed_counts(information: dict[str, Any]) -> dict[str, int]:
 
 def _open_inflated(path: Path) -> StorageFile:
     """Open a file that rosbag2 compressed as a whole, by way of a temporary one."""
-    handle, name = tempfile.mkstemp(prefix='smaknet-', suffix=f'-{_stem(path)}')
+    handle, name = tempfile.mkstemp(prefix='smaknet-')
     try:
         with path.open('rb') as packed, os.fdopen(handle, 'wb') as file:
             inflate_file(packed, file)
         storage = open_storage(Path(name))
-        storage.path = path
+    except BagError as err:
+        raise BagError(str(err).replace(name, f'{path}, decompressed,')) from err
     finally:
         os.unlink(name)  # what is open stays readable
+    storage.path = path
     return storage
 
 

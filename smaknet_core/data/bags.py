@@ -281,7 +281,7 @@ def _open_all(paths: Sequence[Path], notes: list[str]) -> list[StorageFile]:
     if not opened:
         raise errors[0]
     notes += [str(err) for err in errors]
-    notes += [file.damage for file in opened if file.damage]
+    notes += [f'{file.path.name}: {file.damage}' for file in opened if file.damage]
     return opened
 
 

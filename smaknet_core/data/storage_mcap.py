@@ -74,7 +74,7 @@ class McapFile:
         for opcode, start, end in _records(self._map, at, size):
             if opcode == _DATA_END:
                 if self._map[-len(MAGIC) :] != MAGIC:
-                    self._note_cut(start, 'its index is missing, all messages are there')
+                    self._note_cut('its index is missing, all messages are there')
                 return
             at = start
             try:
@@ -84,12 +84,12 @@ class McapFile:
                     self._note(self._map, opcode, start, end, -1)
             except _DAMAGE as err:
                 if end <= size:
-                    self.damage = f'{self.path.name}: the chunk at byte {start} is damaged ({err})'
-        self._note_cut(at, f'it ends within the record at byte {at}')
+                    self.damage = f'the chunk at byte {start} is damaged ({err})'
+        self._note_cut(f'it ends within the record at byte {at}')
 
-    def _note_cut(self, at: int, how: str) -> None:
+    def _note_cut(self, how: str) -> None:
         self.cut = True
-        self.damage = f'{self.path.name} is cut: {how}'
+        self.damage = f'cut: {how}'
 
     def _scan_chunk(self, start: int) -> None:
         data, first, last, compressed = self._open_chunk(start)
@@ -108,19 +108,17 @@ class McapFile:
         compression, at = _text(self._map, start + _CHUNK_HEAD.size)
         at += _LENGTH.size
         if not compression:
-            self._check(self._map[at : at + size] if checksum else b'', size, checksum, start)
+            if checksum and _fails(self._map[at : at + size], size, checksum):
+                # One wrong byte spoils one message, so the others are read all the same.
+                self.damage = f'the chunk at byte {start} fails its checksum'
             return self._map, at, min(at + size, end), False
         data = inflate(self._map[at:end], compression, size)
-        self._check(data, size, checksum, start)
+        if checksum and _fails(data, size, checksum):
+            raise BagError('it fails its checksum')
         self._inflated[start] = (data, 0, len(data), True)
         if len(self._inflated) > _CHUNKS_KEPT:
             self._inflated.popitem(last=False)
         return data, 0, len(data), True
-
-    def _check(self, data: bytes, size: int, checksum: int, start: int) -> None:
-        """Report a wrong checksum; what can be parsed is read all the same."""
-        if checksum and len(data) == size and zlib.crc32(data) != checksum:
-            self.damage = f'{self.path.name}: the chunk at byte {start} fails its checksum'
 
     def _note(self, data: Buffer, opcode: int, start: int, end: int, chunk: int) -> None:
         if opcode == _MESSAGE:
@@ -152,6 +150,10 @@ def _records(data: Buffer, at: int, limit: int) -> Iterator[tuple[int, int, int]
         (length,) = _LENGTH.unpack_from(data, at + 1)
         yield data[at], at + 9, at + 9 + length
         at += 9 + length
+
+
+def _fails(data: bytes, size: int, checksum: int) -> bool:
+    return len(data) == size and zlib.crc32(data) != checksum
 
 
 def _number(data: Buffer, at: int) -> int:

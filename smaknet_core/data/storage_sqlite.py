@@ -80,14 +80,14 @@ class SqliteFile:
         self._read_topics()
         if self.cut:  # SQLite would fill what is missing of the last page with zeros
             self._scan_pages()
-            self.damage = f'{self.path.name} is cut: it is shorter than its header says'
+            self.damage = 'cut: it is shorter than its header says'
             return
         try:
             for rowid, topic, stamp, data in self._rows():
                 self._note(topic, stamp, data, rowid)
         except sqlite3.DatabaseError as err:
             self._scan_pages()
-            self.damage = f'{self.path.name} is damaged, so it was read page by page ({err})'
+            self.damage = f'damaged, so it was read page by page ({err})'
 
     def _scan_pages(self) -> None:
         self.index = MessageIndex()
@@ -107,7 +107,7 @@ class SqliteFile:
         try:
             self.index.add(stamp, topic, plain_message(data), (place, 0, 0))
         except BagError as err:
-            self.damage = f'{self.path.name}: message {place} is lost ({err})'
+            self.damage = f'message {place} is lost ({err})'
 
     def _read_topics(self) -> None:
         definitions = self._read_definitions()
@@ -115,14 +115,16 @@ class SqliteFile:
         columns = [column[0] for column in cursor.description]
         for values in cursor:
             row = dict(zip(columns, values, strict=True))
+            if not (_is_text(row['name']) and _is_text(row['type'])):
+                continue  # of a page that was cut
             definition = definitions.get(row['type'], ('', ''))
             self.topics[row['id']] = StoredTopic(
                 row['id'],
                 row['name'],
                 modern_type(row['type']),
-                row['serialization_format'],
+                str(row['serialization_format']),
                 *definition,
-                row.get('offered_qos_profiles') or '',  # Crystal had none
+                str(row.get('offered_qos_profiles') or ''),  # Crystal had none
             )
 
     def _read_definitions(self) -> dict[str, tuple[str, str]]:
@@ -133,6 +135,10 @@ class SqliteFile:
         except sqlite3.DatabaseError:
             return {}
         return {str(row[0]): (str(row[1]), str(row[2])) for row in rows}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and '\0' not in value
 
 
 def _is_cut(path: Path) -> bool:
