@@ -7,17 +7,28 @@ Model files carry the `TrainConfig` they were trained with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-import dataclasses
 from dataclasses import dataclass, field
-import difflib
-from pathlib import Path
-import types
-from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, Union
+import math
+from typing import Literal
 
 from smaknet_core.errors import ConfigError
+from smaknet_core.mappings import from_mapping, load_yaml, nearest, to_mapping
 
-T = TypeVar('T')
+__all__ = [
+    'AugmentConfig',
+    'BatchConfig',
+    'DataConfig',
+    'EmbeddingNorm',
+    'from_mapping',
+    'load_yaml',
+    'LossConfig',
+    'MatchConfig',
+    'ModelConfig',
+    'nearest',
+    'OptimConfig',
+    'to_mapping',
+    'TrainConfig',
+]
 
 EmbeddingNorm = Literal['none', 'batch', 'l2', 'batch_l2']
 
@@ -118,7 +129,8 @@ class AugmentConfig:
     patch: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(0 < self.zoom[0] <= self.zoom[1], 'augment.zoom', self.zoom, '0 < low <= high')
+        low, high = self.zoom
+        _check(0 < low <= high <= 10, 'augment.zoom', self.zoom, '0 < low <= high <= 10')
         for name in ('shift', 'brightness', 'contrast', 'saturation', 'patch'):
             value = getattr(self, name)
             _check(0 <= value <= 1, f'augment.{name}', value, '0 ... 1')
@@ -146,7 +158,11 @@ class OptimConfig:
     def __post_init__(self) -> None:
         _check(self.steps >= 1, 'optim.steps', self.steps, '>= 1')
         _check(self.minutes >= 0, 'optim.minutes', self.minutes, '>= 0')
-        _check(self.learning_rate > 0, 'optim.learning_rate', self.learning_rate, '> 0')
+        rate, decay = self.learning_rate, self.weight_decay
+        _check(0 < rate < math.inf, 'optim.learning_rate', rate, '> 0')
+        _check(self.warmup_steps >= 0, 'optim.warmup_steps', self.warmup_steps, '>= 0')
+        _check(0 <= decay < math.inf, 'optim.weight_decay', decay, '>= 0')
+        _check(self.clip_norm >= 0, 'optim.clip_norm', self.clip_norm, '>= 0')
         _check(self.evaluate_every >= 1, 'optim.evaluate_every', self.evaluate_every, '>= 1')
 
 
@@ -167,6 +183,9 @@ class TrainConfig:
     # 32 on the CPU whatever is asked; auto takes bf16 on CUDA devices that have it.
     precision: Literal['auto', '32', '16-mixed', 'bf16-mixed'] = 'auto'
 
+    def __post_init__(self) -> None:
+        _check(0 <= self.seed < 2**63, 'seed', self.seed, '0 ... 2^63')
+
 
 @dataclass(frozen=True)
 class MatchConfig:
@@ -180,20 +199,25 @@ class MatchConfig:
     method: Literal['filter', 'nearest'] = 'filter'
     # Evidence is independent only this far apart; nearer frames count in proportion.
     evidence_time_s: float = 0.2
-    # Slowest and fastest pace of the stream against the demonstration.
+    # Slowest pace of the stream against the demonstration, but for pauses.
     rate_min: float = 0.25
+    # Fastest pace of the stream against the demonstration.
     rate_max: float = 3.0
-    # Chances per second: that the scene pauses or resumes; jumps to anywhere in the
-    # demonstration (repeat, skip, restart); leaves it; comes back to it.
+    # Chance per second that the scene pauses, and that a paused one resumes.
     pause_per_s: float = 0.5
+    # Chance per second of a jump to anywhere in the demonstration: repeat, skip, restart.
     jump_per_s: float = 0.01
+    # Chance per second that the scene leaves the demonstration.
     leave_per_s: float = 0.05
+    # Chance per second that a scene outside the demonstration comes back to it.
     enter_per_s: float = 0.1
-    # LOST when the posterior of `elsewhere` rises above the first, found again below the second.
+    # LOST when the posterior of `elsewhere` rises above this.
     lost_above: float = 0.6
+    # No longer LOST when the posterior of `elsewhere` falls below this.
     found_below: float = 0.3
-    # AMBIGUOUS when the calibrated confidence is below this, TRACKING again above the second.
+    # AMBIGUOUS when the calibrated confidence falls below this.
     ambiguous_below: float = 0.3
+    # No longer AMBIGUOUS when the calibrated confidence rises above this.
     certain_above: float = 0.45
     # DONE when the match is within this of the demonstration's end.
     done_within_s: float = 0.3
@@ -206,6 +230,7 @@ class MatchConfig:
             'rate_min < 1 < rate_max',
         )
         _check(self.evidence_time_s > 0, 'match.evidence_time_s', self.evidence_time_s, '> 0')
+        _check(self.done_within_s >= 0, 'match.done_within_s', self.done_within_s, '>= 0')
         for name in ('pause_per_s', 'jump_per_s', 'leave_per_s', 'enter_per_s'):
             value = getattr(self, name)
             _check(0 <= value < 10, f'match.{name}', value, '0 ... 10')
@@ -214,102 +239,6 @@ class MatchConfig:
             _check(0 <= pair[0] <= pair[1] <= 1, f'match.{low}, {high}', pair, '0 <= a <= b <= 1')
 
 
-def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """
-    Build a config dataclass from nested mappings, as YAML and model files hold them.
-
-    Args:
-        cls: one of the dataclasses of this module.
-        values: field name to value; missing fields keep their defaults.
-        where: the file or place to name in errors.
-
-    Raises:
-        ConfigError: unknown key (the nearest is offered), wrong type or range.
-    """
-    hints = get_type_hints(cls)
-    unknown = [key for key in values if key not in hints]
-    if unknown:
-        raise ConfigError(f'{where}: unknown key {unknown[0]!r}{nearest(unknown[0], hints)}')
-    built = {key: _convert(value, hints[key], f'{where}: {key}') for key, value in values.items()}
-    try:
-        return cls(**built)
-    except ConfigError as err:
-        raise ConfigError(f'{where}: {err}') from err
-
-
-def load_yaml(cls: type[T], path: Path) -> T:
-    """Read one config dataclass from a YAML file; raise ConfigError naming the file."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(f'{path}: cannot be read ({err})') from err
-    except yaml.YAMLError as err:
-        raise ConfigError(f'{path}: not valid YAML ({" ".join(str(err).split())})') from err
-    if not isinstance(values or {}, Mapping):
-        raise ConfigError(f'{path}: expected keys and values, got a {type(values).__name__}')
-    return from_mapping(cls, values or {}, str(path))
-
-
-def to_mapping(config: Any) -> dict[str, Any]:
-    """Turn a config dataclass into what `from_mapping` reads, JSON- and YAML-ready."""
-    mapping: dict[str, Any] = dataclasses.asdict(config)
-    return mapping
-
-
-def nearest(name: str, known: Any) -> str:
-    """Say what was probably meant: `, did you mean 'x'?`, or list the choices."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f', did you mean {close[0]!r}?' if close else f'; known: {", ".join(sorted(known))}'
-
-
 def _check(good: bool, name: str, value: object, expected: str) -> None:
     if not good:
         raise ConfigError(f'{name}: expected {expected}, got {value}')
-
-
-def _convert(value: Any, hint: Any, where: str) -> Any:
-    origin = get_origin(hint)
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f'{where}: expected keys and values, got {value!r}')
-        return from_mapping(hint, value, where)  # type: ignore[arg-type]
-    if origin is Literal:
-        return _convert_choice(value, get_args(hint), where)
-    if origin is tuple:
-        return _convert_tuple(value, get_args(hint), where)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _convert(value, next(a for a in get_args(hint) if a is not type(None)), where)
-    return _convert_scalar(value, hint, where)
-
-
-def _convert_choice(value: Any, choices: tuple[Any, ...], where: str) -> Any:
-    if value not in choices:
-        known = ', '.join(map(str, choices))
-        raise ConfigError(f'{where}: expected one of {known}, got {value!r}')
-    return value
-
-
-def _convert_tuple(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f'{where}: expected a list, got {value!r}')
-    if Ellipsis not in args and len(value) != len(args):
-        raise ConfigError(f'{where}: expected {len(args)} values, got {len(value)}')
-    kinds = (args[0],) * len(value) if Ellipsis in args else args
-    return tuple(_convert(v, kind, where) for v, kind in zip(value, kinds, strict=True))
-
-
-def _convert_scalar(value: Any, kind: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise ConfigError(f'{where}: expected {kind.__name__}, got {value!r}')
-    return value
