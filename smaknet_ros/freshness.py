@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 
-# A stamp may be this far off what the time of arrival lets expect; more is another time line,
-# and believed when a second frame continues it (a bag that loops or starts over).
+# A stamp may be this far off what the time of arrival lets expect, and a multiple of what has
+# passed since the last frame, for bags are played fast or slowly. More is another time line,
+# believed when a second frame continues it (a bag that loops or starts over).
 JUMP_S = 1.0
+PACE = 4.0
+CONTINUED_PACE = 20.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,14 @@ class _Seen:
     stamp_ns: int
     arrived_ns: int
 
-    def off_s(self, stamp_ns: int, arrived_ns: int) -> float:
+    def off_s(self, later: _Seen) -> float:
         """Seconds by which a later stamp differs from what its arrival lets expect."""
-        return ((stamp_ns - self.stamp_ns) - (arrived_ns - self.arrived_ns)) / 1e9
+        return ((later.stamp_ns - self.stamp_ns) - (later.arrived_ns - self.arrived_ns)) / 1e9
+
+    def leads_to(self, later: _Seen, pace: float) -> bool:
+        """Whether a later frame can be of the same time line, played up to so much faster."""
+        passed_s = max(0.0, (later.arrived_ns - self.arrived_ns) / 1e9)
+        return abs(self.off_s(later)) <= JUMP_S + pace * passed_s
 
 
 class Freshness:
@@ -68,11 +76,10 @@ class Freshness:
         return self._judge_stamp(stamp_ns, arrived_ns) or self._judge_bytes(data, arrived_ns)
 
     def _judge_stamp(self, stamp_ns: int, arrived_ns: int) -> Refusal | None:
-        seen = _Seen(stamp_ns, arrived_ns)
-        off_s = self._accepted.off_s(stamp_ns, arrived_ns) if self._accepted else 0.0
-        if abs(off_s) > JUMP_S and not self._confirmed(seen):
+        seen, last = _Seen(stamp_ns, arrived_ns), self._accepted
+        if last is not None and not last.leads_to(seen, PACE) and not self._confirmed(seen):
             self._suspect = seen
-            return Refusal('jump', f'header.stamp is {off_s:+.1f} s off its stream')
+            return Refusal('jump', f'header.stamp is {last.off_s(seen):+.1f} s off its stream')
         self._accepted, self._suspect = seen, None
         return None
 
@@ -81,7 +88,7 @@ class Freshness:
         suspect = self._suspect
         if suspect is None or seen.stamp_ns <= suspect.stamp_ns:
             return False
-        return abs(suspect.off_s(seen.stamp_ns, seen.arrived_ns)) <= JUMP_S
+        return suspect.leads_to(seen, CONTINUED_PACE)
 
     def _judge_bytes(self, data: Any, arrived_ns: int) -> Refusal | None:
         if self._frozen_after_s is None:

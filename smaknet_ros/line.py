@@ -85,6 +85,7 @@ class Line:
         self._health = health
         self._report = report
         self._compared: set[str] = set()
+        self._failure = ''  # of the last batch
         self.failures = 0
         self.dropped: Counter[str] = Counter()
         self.adopt(settings, follower)
@@ -139,12 +140,14 @@ class Line:
         return Overdue(match, self._last, tuple(self.waiting_for(now_ns)))
 
     def waiting_for(self, now_ns: int) -> list[str]:
-        """Say for each camera that holds the next set up, since when and why."""
+        """Say what holds the next set up: for each camera since when and why."""
         reasons = []
         for name in self._settings.camera_names:
             reason = self._health[name].describe_absence(now_ns, self._settings.stale_s)
             if reason:
                 reasons.append(f'{name}: {reason}')
+        if self._failure:
+            reasons.append(self._failure)
         return reasons or [f'no partner within {self._settings.max_spread_s:g} s']
 
     def _frame(self, arrival: Arrival) -> Frame | None:
@@ -190,8 +193,11 @@ class Line:
         except Exception as err:  # out of memory, a damaged model: the next batch may do
             self.failures += len(sets)
             cameras = ', '.join(sorted({c for frames in sets for c in frames.cameras}))
-            self._report('failure', f'cannot match frames of {cameras}: {err}')
+            self._failure = f'cannot match frames of {cameras}: {err}'
+            self._report('failure', self._failure)
             return []
+        if sets:
+            self._failure = ''
         pairs = zip(followed, sets, strict=True)
         return [Result(f, _frames(frames)) for f, frames in pairs]
 

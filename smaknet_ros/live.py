@@ -37,6 +37,8 @@ class LiveMatch:
     stamp_ns: int
     time_s: float  # of the demonstration
     source: str
+    frame_id: str
+    received_s: float  # monotonic
     latency_s: float | None  # since the frame with this stamp was received, by the same process
 
 
@@ -47,6 +49,7 @@ class LiveStatus:
     stamp_ns: int
     state: str
     values: Mapping[str, str]
+    received_s: float  # monotonic
 
 
 @dataclass
@@ -114,17 +117,24 @@ class Listener:
         self._seen_s.setdefault(sec * 10**9 + nanosec, time.monotonic())
 
     def _take_match(self, msg: TimeReference) -> None:
-        stamp_ns = to_ns(msg.header.stamp)
+        now_s, stamp_ns = time.monotonic(), to_ns(msg.header.stamp)
         seen_s = self._seen_s.get(stamp_ns)
-        latency_s = None if seen_s is None else time.monotonic() - seen_s
         self.run.matches.append(
-            LiveMatch(stamp_ns, to_ns(msg.time_ref) / 1e9, msg.source, latency_s)
+            LiveMatch(
+                stamp_ns=stamp_ns,
+                time_s=to_ns(msg.time_ref) / 1e9,
+                source=msg.source,
+                frame_id=msg.header.frame_id,
+                received_s=now_s,
+                latency_s=None if seen_s is None else now_s - seen_s,
+            )
         )
 
     def _take_status(self, msg: DiagnosticArray) -> None:
-        values = {pair.key: pair.value for pair in msg.status[0].values}
-        status = LiveStatus(to_ns(msg.header.stamp), msg.status[0].message, values)
-        self.run.statuses.append(status)
+        (status,) = msg.status
+        values = {pair.key: pair.value for pair in status.values}
+        stamp_ns = to_ns(msg.header.stamp)
+        self.run.statuses.append(LiveStatus(stamp_ns, status.message, values, time.monotonic()))
 
     def _take_embedding(self, _: ImageMsg) -> None:
         self.run.embeddings += 1

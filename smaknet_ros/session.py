@@ -59,6 +59,7 @@ class Session:
         self._diagnostics = Diagnostics(self._health, self._latencies)
         self._diagnosed = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
         self._slots = Slots()
+        self._told_overdue = False
         self._cameras: Cameras | None = None
         self._worker: Worker | None = None
 
@@ -141,6 +142,7 @@ class Session:
         self._diagnosed.publish(self._diagnostics.message(snapshot))
 
     def _publish(self, results: list[Result]) -> None:
+        self._told_overdue = False
         for result in results:
             self._outputs.publish(result)
         rate = self.settings.attention_rate
@@ -148,7 +150,9 @@ class Session:
 
     def _publish_overdue(self, overdue: Overdue) -> None:
         self._outputs.publish_overdue(overdue)
-        self._report('overdue', f'no camera set: {"; ".join(overdue.waiting_for)}')
+        if not self._told_overdue:  # once, not every tick; silence has its own reminder
+            self._told_overdue = True
+            self._report('overdue', f'no camera set: {"; ".join(overdue.waiting_for)}')
 
     def _in_worker(self, function: Callable[[], Any]) -> None:
         """Run where the stream lives, or here while it stands still."""

@@ -12,8 +12,10 @@ import array
 from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass
+import itertools
 import os
 from pathlib import Path
+import tempfile
 import time
 from typing import Any
 
@@ -44,6 +46,11 @@ import torch  # noqa: E402
 TEST_ROOT = Path(__file__).parent
 PIXELS = 64
 DEADLINE_S = 30.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A parser that rclpy's message packages load imports modules that Python 3.11 deprecates.
+    config.addinivalue_line('filterwarnings', "ignore:module 'sre_:DeprecationWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -238,15 +245,17 @@ class Camera:
 
 
 @pytest.fixture(scope='session')
-def domain_id() -> int:
-    """Give a ROS domain of this test process (with pytest-xdist: of this worker)."""
-    os.environ.setdefault('ROS_LOG_DIR', '/tmp')
-    return own_domain()
+def make_graph() -> Callable[..., Graph]:
+    """Give what makes a graph of its own, or with a domain another participant; close it."""
+    os.environ.setdefault('ROS_LOG_DIR', tempfile.gettempdir())
+    # One after the other, so that what is left of one test never meets the next.
+    domains = (1 + (own_domain() + n) % 100 for n in itertools.count())
+    return lambda domain_id=None: Graph(next(domains) if domain_id is None else domain_id)
 
 
 @pytest.fixture
-def graph(domain_id: int) -> Iterator[Graph]:
+def graph(make_graph: Callable[..., Graph]) -> Iterator[Graph]:
     """Take part in an empty graph; its nodes are killed after the test."""
-    made = Graph(domain_id)
+    made = make_graph()
     yield made
     made.close()

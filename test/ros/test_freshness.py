@@ -29,7 +29,14 @@ def test_a_steady_stream_is_news():
 @given(st.floats(0.1, 10.0))
 def test_the_pace_of_playing_does_not_matter(rate):
     stream = [(i * 0.1, i * 0.1 / rate, b'%d' % i) for i in range(50)]
-    assert kinds(Freshness(0.5), stream) == [''] * 50
+    assert kinds(Freshness(None), stream) == [''] * 50
+
+
+@given(st.floats(5.0, 20.0), st.floats(0.1, 1.0))
+def test_fast_playing_on_a_slow_machine_is_not_locked_out(rate, period):
+    stream = [(i * period * rate, i * period, b'%d' % i) for i in range(20)]
+    refused = [bool(kind) for kind in kinds(Freshness(None), stream)]
+    assert not any(a and b for a, b in zip(refused, refused[1:], strict=False))
 
 
 def test_zero_stamp_is_refused_and_named():
