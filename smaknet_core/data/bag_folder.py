@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+import json
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 import re
@@ -43,8 +44,10 @@ def find_recordings(paths: Sequence[Path | str]) -> list[Path]:
     List the recordings that paths lead to: bag folders, bare files, or folders of these.
 
     Raises:
-        BagError: a path does not exist, or there is no recording in it.
+        BagError: no path is given, one does not exist, or there is no recording in it.
     """
+    if not paths:
+        raise BagError('no recording given')
     found: list[Path] = []
     for path in map(Path, paths):
         here = [path] if path.is_file() else _recordings_in(path)
@@ -83,6 +86,19 @@ def companion(path: Path, name: str) -> Path | None:
     if not path.is_dir() and not _is_bag(folder):
         return None  # in a folder of bare files it is not clear whose it is
     return folder / name if (folder / name).is_file() else None
+
+
+def read_task(path: Path, notes: list[str]) -> str:
+    """Read the task from `episode.json`; '' where there is none, and a note if it is damaged."""
+    episode = companion(path, 'episode.json')
+    if episode is None:
+        return ''
+    try:
+        content = json.loads(episode.read_text(encoding='utf-8'))
+        return str(content.get('task', ''))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        notes.append('episode.json cannot be read')
+        return ''
 
 
 def open_storage(path: Path) -> StorageFile:

@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import functools
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.data import images
-from smaknet_core.data.bag_folder import bag_files, companion, find_recordings, open_storage
+from smaknet_core.data.bag_folder import bag_files, find_recordings, open_storage, read_task
 from smaknet_core.data.cameras import choose_cameras, find_cameras
 from smaknet_core.data.clock import choose_clock
 from smaknet_core.data.storage import StorageFile, StoredTopic
@@ -84,7 +83,7 @@ class Recording:
         self.name = bag.name
         self.notes = bag.notes
         self._unfinished = bag.unfinished
-        self.task = _read_task(path, self.notes)
+        self.task = read_task(path, self.notes)
         self.bad_images: Counter[str] = Counter()
         self.bad_reasons: dict[str, str] = {}
         self._files = _open_all(bag.files, self.notes)
@@ -290,18 +289,6 @@ def _try_open(path: Path) -> StorageFile | BagError:
         return open_storage(path)
     except BagError as err:
         return err
-
-
-def _read_task(path: Path, notes: list[str]) -> str:
-    episode = companion(path, 'episode.json')
-    if episode is None:
-        return ''
-    try:
-        content = json.loads(episode.read_text(encoding='utf-8'))
-        return str(content.get('task', ''))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        notes.append('episode.json cannot be read')
-        return ''
 
 
 @functools.cache

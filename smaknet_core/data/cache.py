@@ -171,9 +171,11 @@ def _write(
                 progress(recording.name, (done + 1) / max(total, 1))
         if len(stamps) < 2:
             raise DataError(_too_few(recording, len(stamps), synchroniser, data))
+        for writer in writers:
+            writer.finish()
     finally:
         for writer in writers:
-            writer.close()
+            writer.release()
     index = {
         'name': recording.name,
         'task': recording.task,
@@ -206,11 +208,11 @@ def _losses(recording: Recording, synchroniser: Synchroniser) -> list[str]:
 def _too_few(
     recording: Recording, count: int, synchroniser: Synchroniser, data: DataConfig
 ) -> str:
-    losses = '; '.join(_losses(recording, synchroniser)) or 'nothing was dropped'
-    names = ', '.join(recording.cameras)
+    losses = '; '.join(['', *_losses(recording, synchroniser)])
+    names = ', '.join(f'{name} ({topic.count})' for name, topic in recording.cameras.items())
     return (
-        f'{recording.path}: only {count} sets of {names} within {data.max_spread_s * 1e3:g} ms, '
-        f'at least 2 are needed ({losses}); smaknet check tells more'
+        f'{recording.path}: {count} sets of {names} within {data.max_spread_s * 1e3:g} ms, at '
+        f'least 2 are needed{losses}; smaknet check tells more'
     )
 
 
@@ -249,15 +251,17 @@ class _ViewWriter:
         self._file.write(image.tobytes())
         self._count += 1
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Complete the file: its header, now that the length is known."""
         shape = (self._count, *self._shape)
         text = repr({'descr': '|u1', 'fortran_order': False, 'shape': shape}) + '\n'
         size = _NPY_HEADER - 10
         header = b'\x93NUMPY\x01\x00' + struct.pack('<H', size) + text.rjust(size).encode()
-        try:
-            self._file.seek(0)
-            self._file.write(header)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
+        self._file.seek(0)
+        self._file.write(header)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def release(self) -> None:
+        """Close without writing what is buffered, which on a full disk would fail again."""
+        self._file.raw.close()

@@ -116,7 +116,7 @@ def load_labels(path: Path) -> dict[str, NDArray[Any]] | None:
         if 'stamp_ns' not in columns:
             raise DataError(f'{table}: no column stamp_ns')
         return {name: _column(name, [row[name] for row in rows]) for name in columns}
-    except (OSError, ValueError, TypeError, csv.Error) as err:
+    except (OSError, ValueError, TypeError, OverflowError, csv.Error) as err:
         raise DataError(f'{table}: cannot be read ({err})') from err
 
 

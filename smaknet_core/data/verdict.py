@@ -156,19 +156,27 @@ def _of_the_sets(verdict: Verdict) -> Iterator[Reason]:
     if len(verdict.cameras) == 1:
         text = 'only one camera: it can be followed, but not learned from'
         yield Reason(Level.WARN, text, 'record a second camera at the same time')
+    clocks = _clocks_that_differ(verdict)
+    if clocks:
+        remedy = 'synchronise the computers (chrony, PTP) and record again'
+        yield Reason(Level.WARN, clocks, remedy)
+    remedy = 'their clocks differ' if clocks else _spread_remedy(verdict)
     if verdict.sets < MIN_SETS:
         text = f'{verdict.sets} camera sets, {MIN_SETS} are the least'
-        yield Reason(Level.BAD, text, _spread_remedy(verdict))
+        yield Reason(Level.BAD, text, remedy)
     elif verdict.paired < PAIRED_GOOD:
         level = Level.BAD if verdict.paired < PAIRED_BAD else Level.WARN
         within = f'{verdict.max_spread_s * 1e3:g} ms'
         text = f'only {verdict.paired:.0%} of the frames have partners within {within}'
-        yield Reason(level, text, _spread_remedy(verdict))
+        yield Reason(level, text, remedy)
+
+
+def _clocks_that_differ(verdict: Verdict) -> str:
     delays = {r.delay_s: r.name for r in verdict.cameras if r.delay_s is not None}
-    if delays and max(delays) - min(delays) > CLOCK_WARN_S:
-        pair = f'{delays[max(delays)]} and {delays[min(delays)]}'
-        text = f'the clocks of {pair} differ by {max(delays) - min(delays):.1f} s'
-        yield Reason(Level.WARN, text, 'synchronise the computers (chrony, PTP), record again')
+    if not delays or max(delays) - min(delays) <= CLOCK_WARN_S:
+        return ''
+    pair = f'{delays[max(delays)]} and {delays[min(delays)]}'
+    return f'the clocks of {pair} differ by {max(delays) - min(delays):.1f} s'
 
 
 def _spread_remedy(verdict: Verdict) -> str:
