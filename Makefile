@@ -1,0 +1,40 @@
+# Each target sets up .venv itself (once): Python 3.10 to 3.12, no root, no compiler, no ROS needed.
+# Another interpreter: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+
+# A python of another venv of ROS wheels tells its children not to find their libraries again.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+.PHONY: help demo test test-all check clean
+
+help:
+	@echo 'make demo      simulate, train, teach and match live through the ROS 2 node; a report'
+	@echo 'make test      the tests, without those that take minutes'
+	@echo 'make test-all  the tests, all of them'
+	@echo 'make check     ruff, mypy --strict, the architecture test'
+	@echo 'make clean     remove caches and build products, not .venv nor out/'
+
+$(READY): setup.py .ci/constraints.txt .ci/set_up
+	@PYTHON='$(PYTHON)' .ci/set_up
+
+demo: $(READY)
+	@$(PY) examples/live_demo.py
+
+test: $(READY)
+	@$(PY) -m pytest -m 'not slow'
+
+test-all: $(READY)
+	@$(PY) -m pytest
+
+check: $(READY)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy --strict
+	@$(PY) -m pytest -q test/test_architecture.py test/test_packaging.py
+
+clean:
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find smaknet_core smaknet_ros launch test examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
