@@ -77,6 +77,8 @@ class SqliteFile:
     def _scan(self) -> None:
         # Without this SQLite refuses to open a file that is shorter than its header says.
         self._db.execute('PRAGMA writable_schema = ON')
+        # Pictures are long chains of pages; mapped, they are read several times faster.
+        self._db.execute(f'PRAGMA mmap_size = {2**31}')
         self._read_topics()
         if self.cut:  # SQLite would fill what is missing of the last page with zeros
             self._scan_pages()

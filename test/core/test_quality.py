@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 from bag_maker import (
@@ -16,9 +15,7 @@ from bag_maker import (
 )
 import numpy as np
 import pytest
-from rich.console import Console
-from smaknet_core.data.check_table import print_verdicts, printable
-from smaknet_core.data.quality import CameraReport, examine, Level, run_check, Verdict
+from smaknet_core.data.quality import examine, Level, run_check
 from smaknet_core.errors import BagError
 
 MS = 1_000_000
@@ -216,29 +213,6 @@ def test_the_command_repairs(tmp_path, capsys):
 def test_nothing_given():
     with pytest.raises(BagError, match='no recording given'):
         run_check([])
-
-
-def test_names_cannot_command_the_terminal(tmp_path):
-    """A task or folder name may hold escape codes, or what looks like markup."""
-    evil = 'pour\x1b[2J\x07\u202e[red]'
-    camera = CameraReport(evil, '/topic', 1, 'header')
-    verdict = Verdict(tmp_path, evil, evil, [camera], notes=[evil], topics=['/topic'])
-    out = io.StringIO()
-    print_verdicts([verdict], Console(file=out, width=200))
-    assert '\x1b' not in out.getvalue()
-    assert '\x07' not in out.getvalue()
-    assert '\u202e' not in out.getvalue()
-    assert '[red]' in out.getvalue()
-    assert printable('plain äöü 漢') == 'plain äöü 漢'
-
-
-@pytest.mark.parametrize('width', [40, 80, 200])
-def test_no_number_is_cut_off_on_a_narrow_terminal(tmp_path, width):
-    path = write_bag(tmp_path / 'a_recording_with_a_long_name', good_messages())
-    out = io.StringIO()
-    print_verdicts([examine(path)], Console(file=out, width=max(width, 72)))
-    assert '\N{HORIZONTAL ELLIPSIS}' not in out.getvalue()
-    assert '32x24' in out.getvalue()
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason='real recordings are not here')

@@ -1,0 +1,78 @@
+"""What the readers share: stamps, type names, decompression with its limits, the index."""
+
+from __future__ import annotations
+
+from bag_maker import jpeg_cdr, picture
+from hypothesis import given
+from hypothesis import strategies as st
+import lz4.frame
+import pytest
+from smaknet_core.data import storage
+from smaknet_core.errors import BagError
+
+zstd = storage._zstd()
+TEXT = b'a picture is worth a thousand words ' * 500
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 999_999_999), st.sampled_from('<>'))
+def test_header_stamps_of_either_byte_order(seconds, nanoseconds, order):
+    kind = 'little' if order == '<' else 'big'
+    cdr = bytes([0, order == '<', 0, 0])
+    cdr += seconds.to_bytes(4, kind) + nanoseconds.to_bytes(4, kind)
+    assert storage.header_stamp_ns(cdr) == seconds * 10**9 + nanoseconds
+    assert storage.header_stamp_ns(cdr[:-1]) == 0
+
+
+def test_header_stamp_of_a_real_message():
+    assert storage.header_stamp_ns(jpeg_cdr(12_345_678_901, picture(0))) == 12_345_678_901
+
+
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ('sensor_msgs/Image', 'sensor_msgs/msg/Image'),
+        ('sensor_msgs/msg/Image', 'sensor_msgs/msg/Image'),
+        ('nonsense', 'nonsense'),
+        ('', ''),
+    ],
+)
+def test_type_names(old, new):
+    assert storage.modern_type(old) == new
+
+
+@pytest.mark.parametrize(
+    ('compression', 'compress'), [('zstd', zstd.compress), ('lz4', lz4.frame.compress)]
+)
+class TestInflate:
+    def test_whole(self, compression, compress):
+        assert storage.inflate(compress(TEXT), compression, len(TEXT)) == TEXT
+
+    def test_a_cut_stream_gives_its_beginning(self, compression, compress):
+        packed = compress(TEXT)
+        for end in range(0, len(packed), 5):
+            assert TEXT.startswith(storage.inflate(packed[:end], compression, len(TEXT)))
+
+    def test_never_more_than_announced(self, compression, compress):
+        bomb = compress(bytes(10_000_000))
+        assert len(storage.inflate(bomb, compression, 1000)) <= 1000
+
+    def test_damage(self, compression, compress):
+        with pytest.raises(BagError, match=f'damaged {compression} data'):
+            storage.inflate(b'nonsense' * 9, compression, 100)
+
+
+def test_too_much_or_unknown():
+    with pytest.raises(BagError, match='announces 1073741825 bytes'):
+        storage.inflate(b'', 'zstd', 2**30 + 1)
+    with pytest.raises(BagError, match="unknown compression 'rar'"):
+        storage.inflate(b'', 'rar', 1)
+
+
+def test_the_index_sorts_by_time_and_keeps_the_order_of_equals():
+    index = storage.MessageIndex()
+    for number, receive in enumerate([30, 10, 30, 2**64 - 1, 20]):
+        index.add(receive, number, b'', (number, 0, 0))
+    index.finish()
+    assert index.topic.tolist() == [1, 4, 0, 2, 3]
+    assert index.receive_ns.tolist() == [10, 20, 30, 30, 2**63 - 1]
+    assert index.place[:, 0].tolist() == [1, 4, 0, 2, 3]
