@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import cycle, permutations
 from typing import TypeVar
 
 import numpy as np
@@ -29,13 +29,15 @@ T = TypeVar('T')
 # many are followed. Calibration runs whenever training saves: it has a second or two.
 MAX_STEPS = 300
 MAX_ALIGNED = 12
-MAX_FOLLOWED = 8
+MAX_FOLLOWED = 6
 # Timesteps of one recording at least this share of it apart stand in for another task.
 FAR_SHARE = 0.25
 # The filter is started anew this often while its confidence is checked; its first half second,
 # when nothing is published, does not count.
 RUN_S = 10.0
 SKIP_S = 0.5
+# Streams are followed at these paces in turn, for none will come at that of the demonstration.
+PACES = (1.0, 1.6, 0.6)
 SHARPNESSES = tuple(2.0**power for power in range(-4, 10))
 TEMPERATURE_RANGE = (0.5, 20.0)
 
@@ -96,7 +98,10 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     halfway = np.sqrt(sigma * np.sqrt(np.mean(others**2)))
     outlier = float(max(halfway, np.quantile(true, 0.9), sigma))
     calibration = Calibration(sigma, outlier, basis=f'{basis}; {other_basis}')
-    followed = _some(pairs or aligned, MAX_FOLLOWED)
+    followed = [
+        replace(pair, stream_s=pair.stream_s / pace)
+        for pair, pace in zip(_some(pairs or aligned, MAX_FOLLOWED), cycle(PACES), strict=False)
+    ]
     calibration = replace(calibration, sharpness=_fit_sharpness(followed, calibration))
     return replace(calibration, temperature=_fit_temperature(followed, calibration))
 

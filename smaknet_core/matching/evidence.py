@@ -15,12 +15,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.taught import Calibration, distances_to, Floats, scales, Taught
+from smaknet_core.matching.motion import Belief
+from smaknet_core.matching.taught import (
+    Calibration,
+    distances_to,
+    Floats,
+    scales,
+    Taught,
+    WINDOW_S,
+)
 from smaknet_core.types import Vector
 
 # Limits of what one set can say, as a log-likelihood against `elsewhere`.
 CEILING = 3.0
 FLOOR = -3.0
+# Nothing is believed more firmly than this far from 0 and 1, so that all can be unlearned.
+SURE = 1e-9
 # Sets are compared with a running mean of the last of this much time.
 MEMORY_S = 0.5
 # Timesteps up to this far apart are one place: a scene that stands still is still told from them.
@@ -46,7 +56,8 @@ class Evidence:
         self._sharpness = calibration.sharpness
         self._novelty = Novelty(calibration.sigma)
         self._ends = np.cumsum([len(demonstration) for demonstration in taught])[:-1]
-        self._reach = [_steps(demonstration, PLACE_S) for demonstration in taught]
+        self._near = [_steps(demonstration, WINDOW_S) for demonstration in taught]
+        self._place = [_steps(demonstration, PLACE_S) for demonstration in taught]
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -58,12 +69,12 @@ class Evidence:
 
     def weigh(
         self,
-        inside: Floats,
+        inside: Belief,
         outside: float,
         distances: Floats,
         embeddings: Mapping[str, Vector],
         dt_s: float | None,
-    ) -> tuple[Floats, float]:
+    ) -> tuple[Belief, float]:
         """
         Turn a prediction into the posterior.
 
@@ -80,20 +91,29 @@ class Evidence:
         weight = 1.0 if dt_s is None else min(1.0, dt_s / self._time_s)
         novelty = self._novelty.measure(embeddings, dt_s)
         logs = log_likelihood(distances, self._sigma, self._outlier, self._sharpness)
-        gain = np.log(inside.sum(axis=0) @ np.exp(weight * logs) / (1 - outside))
+        places = inside.sum(axis=0, dtype=np.float64)
+        # Whether the scene is in a demonstration at all is asked of the neighbourhood: where the
+        # match is sharp, to be a little off the predicted timestep must not look like leaving.
+        nearby = self._best_around(logs, self._near)
+        gain = np.log(places @ np.exp(weight * nearby) / places.sum())
         # Against the demonstrations even an old thing counts: that errs on the safe side.
-        odds = (1 - outside) / outside * np.exp(gain * novelty if gain > 0 else gain)
-        weighed = inside * np.exp(weight * self._discount(logs, novelty))
-        outside = float(1 / (1 + odds))
-        return weighed * ((1 - outside) / weighed.sum()), outside
+        odds = places.sum() / outside * np.exp(gain * novelty if gain > 0 else gain)
+        outside = min(max(float(1 / (1 + odds)), SURE), 1 - SURE)
+        weighed = inside * np.exp(weight * self._discount(logs, novelty)).astype(np.float32)
+        weighed *= (1 - outside) / weighed.sum(dtype=np.float64)
+        return weighed, outside
 
     def _discount(self, logs: Floats, novelty: float) -> Floats:
         """Take from each place what speaks for it but is not new; within a place all is kept."""
         if novelty >= 1:
             return logs
+        of_place = self._best_around(logs, self._place)
+        return np.asarray(logs - (1 - novelty) * np.maximum(of_place, 0))
+
+    def _best_around(self, logs: Floats, reach: Sequence[int]) -> Floats:
+        """Give the best within so many timesteps of each (a number for each demonstration)."""
         parts = np.split(logs, self._ends)
-        best = [running_max(*part) for part in zip(parts, self._reach, strict=True)]
-        return np.asarray(logs - (1 - novelty) * np.maximum(np.concatenate(best), 0))
+        return np.concatenate([running_max(*part) for part in zip(parts, reach, strict=True)])
 
 
 class Novelty:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching.evidence import Evidence
-from smaknet_core.matching.motion import Motion
+from smaknet_core.matching.motion import Belief, Motion
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import Calibration, Floats, Taught
+from smaknet_core.matching.taught import Calibration, Taught
 from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
@@ -49,7 +50,7 @@ class ForwardFilter:
         self._summary.reset()
 
     @property
-    def posterior(self) -> tuple[Floats, float]:
+    def posterior(self) -> tuple[Belief, float]:
         """R x N probabilities of pace and timestep (demonstrations in a row), and `elsewhere`."""
         return self._inside.copy(), self._outside
 
@@ -67,7 +68,7 @@ class ForwardFilter:
         self._inside, self._outside = self._evidence.weigh(
             self._inside, self._outside, distances, embeddings, dt_s
         )
-        places = self._inside.sum(axis=0)
+        places = self._inside.sum(axis=0, dtype=np.float64)
         return self._summary.match(stamp_ns, dt_s, places, self._outside, distances)
 
     def _pass_time(self, stamp_ns: int) -> float | None:

@@ -15,12 +15,14 @@ chance per second in `MatchConfig`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.config import MatchConfig
 
 Floats = NDArray[np.float64]
+Belief = NDArray[np.float32]
 
 # Chance per second that a moving scene draws another pace.
 PACE_CHANGE_PER_S = 0.5
@@ -55,20 +57,23 @@ class Motion:
         hop = np.outer(self.paces, np.concatenate([1 / _gaps(times) for times in times_s]))
         outflow = change.sum(axis=0) + self._jump + self._leave
         self._events_per_s = max(float((hop.max(axis=1) + outflow).max()), self._enter)
-        # R x N: the share of each state that goes to the next timestep at one event.
-        self._hop = hop / self._events_per_s
-        self._hops = np.empty_like(hop)
+        # (R - 1) x N: the share of each moving state that goes to the next timestep at one event.
+        self._hop = np.asarray(hop[1:] / self._events_per_s, np.float32)
+        self._hops = np.empty_like(self._hop)
         # R x (R + 1): what one event does to the paces; last, what arrives from elsewhere.
         stay = np.diag(1 - outflow / self._events_per_s)
-        self._mix = np.hstack([stay + change / self._events_per_s, np.zeros((len(change), 1))])
-        self._beliefs = np.empty((CHUNK_TERMS, len(self.paces) + 1, len(self.place_prior)))
+        self._mix = np.zeros((len(hop), len(hop) + 1), np.float32)
+        self._mix[:, :-1] = stay + change / self._events_per_s
+        # The beliefs after 0, 1, 2 ... events, each with the place prior as one more row. Single
+        # precision, for half the time; the filter scales to a sum of 1 with every set.
+        self._beliefs = np.empty((CHUNK_TERMS, len(hop) + 1, hop.shape[1]), np.float32)
         self._beliefs[:, -1] = self.place_prior
 
-    def start(self, outside: float) -> Floats:
+    def start(self, outside: float) -> Belief:
         """Give the belief before anything was seen, R x N; `outside` is left for elsewhere."""
-        return np.outer(self.pace_prior, self.place_prior) * (1 - outside)
+        return np.asarray(np.outer(self.pace_prior, self.place_prior) * (1 - outside), np.float32)
 
-    def advance(self, inside: Floats, outside: float, dt_s: float) -> tuple[Floats, float]:
+    def advance(self, inside: Belief, outside: float, dt_s: float) -> tuple[Belief, float]:
         """
         Predict the belief `dt_s` later.
 
@@ -80,51 +85,54 @@ class Motion:
         Returns:
             The same two, later; `inside` is not changed.
         """
-        chunks = max(1, int(np.ceil(self._events_per_s * dt_s / CHUNK_EVENTS)))
+        chunks = max(1, math.ceil(self._events_per_s * dt_s / CHUNK_EVENTS))
         weights = poisson(self._events_per_s * dt_s / chunks)
         for _ in range(chunks):
             inside, outside = self._advance_chunk(inside, outside, weights)
         return inside, outside
 
     def _advance_chunk(
-        self, inside: Floats, outside: float, weights: Floats
-    ) -> tuple[Floats, float]:
+        self, inside: Belief, outside: float, weights: Sequence[float]
+    ) -> tuple[Belief, float]:
         """
         Sum the beliefs after 0, 1, 2 ... events, weighted by how likely so many are.
 
         This is uniformisation: the events of all states are made to come at one rate, some of
         them doing nothing, so that their number is Poisson. Each term is positive.
         """
-        beliefs, outsides = self._beliefs[: len(weights)], [outside]
+        beliefs = self._beliefs[: len(weights)]
         beliefs[0, :-1] = inside
-        for before, after in zip(beliefs[:-1], beliefs[1:], strict=True):
-            outside = self._event(before, after[:-1], outside)
-            outsides.append(outside)
-        total = weights @ beliefs.reshape(len(weights), -1)
-        return total.reshape(beliefs[0].shape)[:-1], float(weights @ outsides)
+        total_outside = weights[0] * outside
+        for count in range(1, len(weights)):
+            outside = self._event(beliefs[count - 1], beliefs[count, :-1], outside)
+            total_outside += weights[count] * outside
+        total = np.asarray(weights, np.float32) @ beliefs.reshape(len(weights), -1)
+        return total.reshape(beliefs[0].shape)[:-1], total_outside
 
-    def _event(self, before: Floats, after: Floats, outside: float) -> float:
+    def _event(self, before: Belief, after: Belief, outside: float) -> float:
         """Let one event happen: fill `after` (R x N) and return the new `outside`."""
         inside = 1 - outside
         came = (self._jump * inside + self._enter * outside) / self._events_per_s
         self._mix[:, -1] = came * self.pace_prior
         np.matmul(self._mix, before, out=after)
-        hops = np.multiply(before[:-1], self._hop, out=self._hops)
-        after -= hops
+        hops = np.multiply(before[1:-1], self._hop, out=self._hops)
+        moving = after[1:]
+        moving -= hops
         # Nothing hops from a last timestep, so that the flat shift leaks into no other row.
-        after.reshape(-1)[1:] += hops.reshape(-1)[:-1]
+        ahead = moving.reshape(-1)[1:]
+        ahead += hops.reshape(-1)[:-1]
         return outside + (self._leave * inside - self._enter * outside) / self._events_per_s
 
 
-def poisson(mean: float) -> Floats:
+def poisson(mean: float) -> list[float]:
     """Give the Poisson probabilities of 0, 1, 2 ..., cut at TAIL and scaled to sum to 1."""
-    last = int(mean + 6 * np.sqrt(mean + 1) + 6)
-    counts = np.arange(1, last + 1)
-    logs = np.concatenate([[0.0], np.cumsum(np.log(mean / counts))]) if mean > 0 else np.zeros(1)
-    weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    kept = int(np.searchsorted(np.cumsum(weights), 1 - TAIL)) + 1
-    return np.asarray(weights[:kept] / weights[:kept].sum(), np.float64)
+    weights = [math.exp(-mean)]
+    left = 1 - weights[0]
+    while left > TAIL:
+        weights.append(weights[-1] * mean / len(weights))
+        left -= weights[-1]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _choose_paces(config: MatchConfig) -> Floats:
@@ -154,7 +162,7 @@ def _pace_changes(pace_prior: Floats, pause_per_s: float) -> Floats:
 
 def _place_prior(times_s: Sequence[Floats]) -> Floats:
     """N chances to arrive at each timestep: uniform in time, with a share for the beginnings."""
-    durations = [np.gradient(times) for times in times_s]
+    durations = [np.gradient(times) if len(times) > 1 else np.ones(1) for times in times_s]
     anywhere = np.concatenate(durations) / sum(map(np.sum, durations))
     first = np.concatenate([np.eye(1, len(times))[0] for times in times_s]) / len(times_s)
     return np.asarray((1 - RESTART_SHARE) * anywhere + RESTART_SHARE * first, np.float64)
@@ -163,4 +171,5 @@ def _place_prior(times_s: Sequence[Floats]) -> Floats:
 def _gaps(times_s: Floats) -> Floats:
     """Seconds from each timestep to the next; infinite after the last, which nothing follows."""
     gaps = np.diff(times_s)
-    return np.append(np.maximum(gaps, SHORTEST_GAP * np.median(gaps)), np.inf)
+    shortest = SHORTEST_GAP * np.median(gaps) if len(gaps) else 0.0
+    return np.append(np.maximum(gaps, shortest), np.inf)

@@ -68,7 +68,8 @@ class Summary:
         found, mean_s = self._find_place(places)
         which = int(np.searchsorted(self._starts, found, side='right')) - 1
         taught, offset = self._taught[which], int(self._starts[which])
-        timestep, low, high = found - offset, self._window[0][found], self._window[1][found]
+        timestep = found - offset
+        low, high = self._window[0][found], self._window[1][found]
         confidence = sharpen(float(places[low:high].sum()), self._calibration.temperature)
         time_s, duration_s = float(taught.times_s[timestep]), taught.duration_s
         return Match(
@@ -99,7 +100,8 @@ class Summary:
         heaviest = int(np.argmax(mass[high] - mass[low]))
         window = slice(low[heaviest], high[heaviest])
         mean_s = float(np.average(self._times_s[window], weights=places[window] + 1e-300))
-        return window.start + int(np.abs(self._times_s[window] - mean_s).argmin()), mean_s
+        nearest = int(np.abs(self._times_s[window] - mean_s).argmin())
+        return int(low[heaviest]) + nearest, mean_s
 
     def _margin(self, distances: Floats, found: int, taught: Taught, offset: int) -> float:
         """Give how much farther the best rival is; `elsewhere` is the rival if nothing else is."""

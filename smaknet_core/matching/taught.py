@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from smaknet_core.distances import pairwise
 from smaknet_core.errors import ConfigError
 from smaknet_core.types import Match, Vector
 
@@ -49,7 +49,7 @@ class Calibration:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Taught:
     """One demonstration as the trackers see it."""
 
@@ -71,6 +71,16 @@ class Taught:
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+    @cached_property
+    def views(self) -> NDArray[np.float32]:
+        """The embeddings as V x T x D, contiguous."""
+        return np.ascontiguousarray(self.embeddings.swapaxes(0, 1), np.float32)
+
+    @cached_property
+    def squares(self) -> NDArray[np.float32]:
+        """V x T squared lengths of the embeddings."""
+        return np.asarray(np.einsum('vtd,vtd->vt', self.views, self.views))
 
     @property
     def duration_s(self) -> float:
@@ -116,13 +126,17 @@ def distances_to(taught: Taught, embeddings: Mapping[str, Vector]) -> Floats:
         T distances: the mean over the live cameras of the distance to the taught view of the
         same name; a camera that was not taught counts with the nearest of all taught views.
     """
-    steps, views, size = taught.embeddings.shape
-    total = np.zeros(steps)
+    total = np.zeros(len(taught))
     for camera, vector in embeddings.items():
         if camera in taught.cameras:
-            view = taught.embeddings[:, taught.cameras.index(camera)]
-            total += pairwise(view, vector[None])[:, 0]
+            total += _distances(taught, taught.cameras.index(camera), vector)
         else:
-            flat = taught.embeddings.reshape(-1, size)
-            total += pairwise(flat, vector[None]).reshape(steps, views).min(axis=1)
+            views = range(len(taught.cameras))
+            total += np.min([_distances(taught, view, vector) for view in views], axis=0)
     return total / len(embeddings)
+
+
+def _distances(taught: Taught, view: int, vector: Vector) -> NDArray[np.float32]:
+    """T distances, as `distances.pairwise` would give, with what does not change kept."""
+    squares = taught.squares[view] + vector @ vector - 2 * (taught.views[view] @ vector)
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
