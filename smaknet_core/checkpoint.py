@@ -8,6 +8,7 @@ the metadata. Everything is checked before a tensor is read, and nothing is ever
 from __future__ import annotations
 
 from collections.abc import Mapping
+import contextlib
 from dataclasses import dataclass, field
 import hashlib
 import json
@@ -51,9 +52,24 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file in one step, so that a reader never meets half of one; OSError if refused."""
+    partial = path.with_name(path.name + '.partial')
+    try:
+        with partial.open('wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
 def save_model(model: ModelFile, path: Path) -> None:
-    """Write a model file in one step, so that a reader never meets half of one."""
-    from safetensors.torch import save_file
+    """Write a model file in one step; ModelError if the disk refuses."""
+    from safetensors.torch import save
 
     header = {
         'format_version': FORMAT_VERSION,
@@ -64,10 +80,8 @@ def save_model(model: ModelFile, path: Path) -> None:
         'summary': dict(model.summary),
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.encoder.state_dict().items()}
-    partial = path.with_name(path.name + '.partial')
     try:
-        save_file(tensors, partial, metadata={'smaknet_model': json.dumps(header)})
-        os.replace(partial, path)
+        replace_file(path, save(tensors, metadata={'smaknet_model': json.dumps(header)}))
     except OSError as err:
         raise ModelError(f'{path}: cannot be written ({err.strerror or err})') from err
 
@@ -93,13 +107,14 @@ def load_model(path: Path) -> ModelFile:
         config = from_mapping(TrainConfig, header['config'], f'{path}: config')
         calibration = from_mapping(Calibration, header['calibration'], f'{path}: calibration')
         cameras = tuple(str(name) for name in header['cameras'])
+        summary = dict(header['summary'])
     except ConfigError as err:
         raise ModelError(str(err)) from err
-    except (KeyError, TypeError, AttributeError) as err:
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise ModelError(f'{path}: incomplete metadata ({err!r})') from err
     encoder = Encoder(config.model).eval()
     encoder.load_state_dict(_checked(tensors, encoder, path))
-    return ModelFile(encoder, config, cameras, calibration, header.get('summary', {}))
+    return ModelFile(encoder, config, cameras, calibration, summary)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Any]:
@@ -110,7 +125,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
         header = json.loads((tensors.metadata() or {})['smaknet_model'])
     except KeyError as err:
         raise ModelError(f'{path}: a safetensors file, but not a smaknet model') from err
-    except (SafetensorError, OSError, ValueError) as err:
+    except (SafetensorError, OSError, ValueError, RecursionError) as err:
         raise ModelError(f'{path}: not a readable model file ({err})') from err
     if not isinstance(header, dict):
         raise ModelError(f'{path}: metadata is not a mapping')

@@ -16,7 +16,8 @@ import sys
 from typing import Any
 
 from smaknet_core.config import load_yaml, nearest, TrainConfig
-from smaknet_core.errors import ConfigError, SmaknetError
+from smaknet_core.errors import ConfigError, printable, SmaknetError
+from smaknet_core.interrupts import termination_as_interrupt
 
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
@@ -45,15 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'smaknet: no command {name!r}{nearest(name, COMMANDS)}', file=sys.stderr)
         return _EXIT_USAGE
     try:
-        return int(_parse(name, rest).run())
-    except SmaknetError as err:
-        print(f'smaknet {name}: {" ".join(str(err).split())}', file=sys.stderr)
-        return _EXIT_USAGE
-    except KeyboardInterrupt:
-        return _EXIT_INTERRUPTED
+        with termination_as_interrupt():
+            code = int(_parse(name, rest).run())
+        sys.stdout.flush()  # a reader that went away is noticed here, not at exit
+        return code
     except BrokenPipeError:  # `smaknet check ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (SmaknetError, OSError) as err:  # OSError: the disk, where no module says it better
+        print(f'smaknet {name}: {printable(" ".join(str(err).split()))}', file=sys.stderr)
+        return _EXIT_USAGE
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
 
 
 def _overview() -> str:
@@ -102,9 +106,10 @@ def _one_line(boxed: str, name: str) -> str:
 
 def _config_path(argv: list[str]) -> Path | None:
     """Find --config before the real parsing, since its file decides the defaults shown."""
-    for place, word in enumerate(argv):
-        if word == '--config' and place + 1 < len(argv):
-            return Path(argv[place + 1])
+    found = None
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        if word == '--config' and following is not None:
+            found = Path(following)
         if word.startswith('--config='):
-            return Path(word.partition('=')[2])
-    return None
+            found = Path(word.partition('=')[2])
+    return found

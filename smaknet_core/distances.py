@@ -21,6 +21,8 @@ def pairwise(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float
     Returns:
         N x M, never negative and never NaN for finite input.
     """
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
-    distance: NDArray[np.float32] = np.sqrt(np.maximum(squared, 0))
-    return distance
+    # Squares cancel: in single precision, neighbours far from the origin would be noise.
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    squared = (x * x).sum(1)[:, None] + (y * y).sum(1)[None] - 2 * (x @ y.T)
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+    return distances

@@ -24,6 +24,10 @@ import torch
 BATCH = 64  # frames per forward pass when whole recordings are embedded
 
 
+class NotFiniteError(ModelError):
+    """The network gave NaN or infinite values."""
+
+
 class Embedder:
     """Images in, embeddings out."""
 
@@ -69,21 +73,26 @@ class Embedder:
             N x 32, finite.
 
         Raises:
-            ModelError: the network gave NaN or infinite values.
+            NotFiniteError: the network gave NaN or infinite values.
         """
         if not images:
             return np.empty((0, EMBEDDING_SIZE), np.float32)
-        data = self.config.data
-        small = np.stack([resize(image, data.height, data.width) for image in images])
-        return embed_frames(self._encoder, small, self.device)
+        parts = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+        return np.concatenate([self._embed(part) for part in parts])
 
     def attention(self, image: Image) -> dict[int, NDArray[np.float32]]:
-        """Return, per level, the attention weights over one frame: h x w in 0 ... 1."""
+        """
+        Return, per level, the attention weights over one frame: h x w in 0 ... 1.
+
+        Softmax weights shrink with the number of places; they are shown as shares of the largest.
+        """
         data = self.config.data
+        softmax = self.config.model.attention == 'softmax'
         small = torch.from_numpy(resize(image, data.height, data.width))[None].to(self.device)
         with torch.inference_mode():
             scores = self._encoder.network.forward_with_scores(to_input(small))[1]
-        return {level: torch.sigmoid(c[0]).cpu().numpy() for level, c in scores.items()}
+        weigh = _share_of_largest if softmax else torch.sigmoid
+        return {level: weigh(c[0]).cpu().numpy() for level, c in scores.items()}
 
     def warm_up(self, batch: int) -> float:
         """Run the real batch shape twice, so that the first frame is not the slow one; seconds."""
@@ -106,6 +115,15 @@ class Embedder:
             'calibration': to_mapping(self.calibration),
             'device': self.device,
         }
+
+    def _embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        data = self.config.data
+        small = np.stack([resize(image, data.height, data.width) for image in images])
+        return embed_frames(self._encoder, small, self.device)
+
+
+def _share_of_largest(scores: torch.Tensor) -> torch.Tensor:
+    return torch.exp(scores - scores.max())
 
 
 def choose_device(name: str) -> str:
@@ -139,7 +157,7 @@ def embed_frames(
         N x 32.
 
     Raises:
-        ModelError: the network gave NaN or infinite values.
+        NotFiniteError: the network gave NaN or infinite values.
     """
     parts = []
     with torch.inference_mode():
@@ -148,5 +166,5 @@ def embed_frames(
             parts.append(encoder(to_input(batch)).float().cpu().numpy())
     embeddings: NDArray[np.float32] = np.concatenate(parts)
     if not np.isfinite(embeddings).all():
-        raise ModelError('the network gave NaN or infinite embeddings; the model is damaged')
+        raise NotFiniteError('the network gave NaN or infinite embeddings; it is damaged')
     return embeddings

@@ -9,6 +9,8 @@ What smaknet raises for input it cannot use; each message is one line that says 
     ├─ ModelError           a model file or run folder
     ├─ DemonstrationError   a demonstration file
     └─ TrainingError        training that cannot go on (NaN loss, full disk)
+
+Names in messages come from files of unknown origin: show them through `printable`.
 """
 
 
@@ -42,3 +44,8 @@ class DemonstrationError(SmaknetError):
 
 class TrainingError(SmaknetError):
     """Training cannot go on."""
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey instead of show: escapes, line ends, lone surrogates."""
+    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)

@@ -7,6 +7,20 @@ from contextlib import contextmanager
 import signal
 
 
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end work as Ctrl-C does, so that what is half-written is removed."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not the main thread: the caller handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class StopRequest:
     """Whether somebody asked to stop."""
 

@@ -12,6 +12,7 @@ from smaknet_core.distances import pairwise
 
 CHANCE = 1 / 3  # expected alignment error of random matches
 CONSTANT_MIDDLE = 1 / 4  # ... of always answering the middle timestep
+ROWS = 1024  # of the distance matrix held at a time, so that an hour's recording fits into memory
 
 
 def alignment_error(view: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -30,7 +31,8 @@ def alignment_error(view: NDArray[np.float32], other: NDArray[np.float32]) -> fl
     """
     if len(view) != len(other) or len(view) == 0:
         raise ValueError(f'expected two views of equal length, got {len(view)} and {len(other)}')
-    matched = pairwise(view, other).argmin(axis=1)
+    parts = [view[first : first + ROWS] for first in range(0, len(view), ROWS)]
+    matched = np.concatenate([pairwise(part, other).argmin(axis=1) for part in parts])
     return float(np.abs(np.arange(len(view)) - matched).mean() / len(view))
 
 

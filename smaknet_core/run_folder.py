@@ -9,21 +9,26 @@ The RUN folder: settings, the state `--resume` continues from, TensorBoard event
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+import contextlib
 from dataclasses import dataclass, field
+import io
 import math
-import os
 from pathlib import Path
-import pickle
+import time
 from typing import Any
 
+from smaknet_core.checkpoint import replace_file
 from smaknet_core.config import to_mapping, TrainConfig
-from smaknet_core.errors import ConfigError, TrainingError
+from smaknet_core.errors import ConfigError, printable, TrainingError
 from smaknet_core.model import Encoder
+from smaknet_core.types import Clip
 import torch
 import yaml
 
 LAST_NAME = 'last.pt'
 SETTINGS_NAME = 'train.yaml'
+EVENTS_NAME = 'events'
 
 
 @dataclass
@@ -39,20 +44,34 @@ class Status:
 
 def prepare(out: Path, config: TrainConfig, resume: bool) -> None:
     """Make the folder, or check that it holds the run to resume; ConfigError if it does not."""
-    settings = out / SETTINGS_NAME
     if resume:
-        if not (out / LAST_NAME).is_file():
-            raise ConfigError(f'{out}: nothing to resume, {LAST_NAME} is missing')
-        if yaml.safe_load(settings.read_text()) != _plain(config):
-            raise ConfigError(f'{settings}: other settings than asked for; resume with the same')
+        check_resumable(out, config)
         return
     if out.exists():
         raise ConfigError(f'{out}: exists and is never overwritten; choose another --out')
     try:
         out.mkdir(parents=True)
-        settings.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
+        text = yaml.safe_dump(_plain(config), sort_keys=False)
+        replace_file(out / SETTINGS_NAME, text.encode())
     except OSError as err:
+        with contextlib.suppress(OSError):  # an empty folder would only be in the way
+            out.rmdir()
         raise TrainingError(f'{out}: cannot be written ({err.strerror or err})') from err
+
+
+def check_resumable(out: Path, config: TrainConfig) -> None:
+    """Raise ConfigError unless the folder holds a saved run with these settings."""
+    settings = out / SETTINGS_NAME
+    if not (out / LAST_NAME).is_file():
+        raise ConfigError(f'{out}: nothing to resume, {LAST_NAME} is missing; start anew')
+    try:
+        saved = yaml.safe_load(settings.read_text(encoding='utf-8'))
+    except (OSError, ValueError, yaml.YAMLError) as err:
+        raise ConfigError(f'{settings}: cannot be read ({err})') from err
+    if saved != _plain(config):
+        raise ConfigError(
+            f'{settings}: other settings than asked for; resume with --config {settings}'
+        )
 
 
 def _plain(config: TrainConfig) -> Any:
@@ -66,29 +85,90 @@ def _plain(config: TrainConfig) -> Any:
     return plain(to_mapping(config))
 
 
-def save_state(out: Path, encoder: Encoder, optimizer: Any, status: Status) -> None:
+def save_state(
+    out: Path, encoder: Encoder, optimizer: Any, status: Status, clips: Sequence[Clip]
+) -> None:
     """Write all that a resumed run needs, in one step; TrainingError if the disk refuses."""
-    path = out / LAST_NAME
     state = {
         'encoder': encoder.state_dict(),
         'optimizer': optimizer.state_dict(),
         'status': vars(status),
+        'recordings': _recordings(clips),
     }
-    partial = path.with_name(path.name + '.partial')
+    whole = io.BytesIO()
+    torch.save(state, whole)
+    path = out / LAST_NAME
     try:
-        torch.save(state, partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as err:  # torch raises RuntimeError on a full disk
-        raise TrainingError(f'{path}: cannot be written ({err})') from err
+        replace_file(path, whole.getvalue())
+    except OSError as err:
+        raise TrainingError(f'{path}: cannot be written ({err.strerror or err})') from err
 
 
-def restore(out: Path, encoder: Encoder, optimizer: Any) -> Status:
-    """Load the saved state into network and optimizer; TrainingError if it is damaged."""
+def restore(out: Path, encoder: Encoder, optimizer: Any, clips: Sequence[Clip]) -> Status:
+    """
+    Load the saved state into network and optimizer.
+
+    Raises:
+        TrainingError: it is damaged.
+        ConfigError: the run learned from other recordings, so its draws would not repeat.
+    """
     path = out / LAST_NAME
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
+        recordings = state['recordings']
         encoder.load_state_dict(state['encoder'])
         optimizer.load_state_dict(state['optimizer'])
-        return Status(**state['status'])
-    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as err:
-        raise TrainingError(f'{path}: cannot be resumed from ({err})') from err
+        status = Status(**state['status'])
+    except Exception as err:  # what torch raises for a damaged file is anybody's guess
+        reason = printable(' '.join(str(err).split()))[:200]
+        raise TrainingError(f'{path}: cannot be resumed from ({reason})') from err
+    if recordings != _recordings(clips):
+        raise ConfigError(f'{out}: it learned from other recordings; resume with {recordings}')
+    return status
+
+
+def _recordings(clips: Sequence[Clip]) -> list[str]:
+    return [f'{clip.name} ({len(clip)} sets of {", ".join(clip.cameras)})' for clip in clips]
+
+
+class EventLog:
+    """
+    Scalars for TensorBoard, each on disk when `scalar` returns.
+
+    tensorboardX's own writer works in a thread: on a full disk that thread dies and training
+    waits for it forever. Here the disk's refusal is an error where it can be reported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        path = folder / f'events.out.tfevents.{time.time_ns()}'
+        self._event = Event
+        try:
+            folder.mkdir(exist_ok=True)
+            self._file = path.open('xb', buffering=0)
+        except OSError as err:
+            raise TrainingError(f'{path}: cannot be written ({err.strerror or err})') from err
+        self._write(Event(wall_time=time.time(), file_version='brain.Event:2'))
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Add one point of a curve; TrainingError if the disk refuses."""
+        summary = {'value': [{'tag': name, 'simple_value': value}]}
+        self._write(self._event(wall_time=time.time(), step=step, summary=summary))
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _write(self, event: Any) -> None:
+        """Append one record: length, its checksum, the event, its checksum."""
+        from tensorboardX.record_writer import masked_crc32c
+
+        data = event.SerializeToString()
+        length = len(data).to_bytes(8, 'little')
+        sums = [masked_crc32c(part).to_bytes(4, 'little') for part in (length, data)]
+        try:
+            self._file.write(length + sums[0] + data + sums[1])
+        except OSError as err:
+            raise TrainingError(f'{self._file.name}: cannot be written ({err.strerror})') from err

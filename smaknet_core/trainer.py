@@ -8,6 +8,8 @@ unbroken one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import contextlib
+from dataclasses import dataclass
 import math
 from pathlib import Path
 import time
@@ -20,21 +22,37 @@ from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
 from smaknet_core.config import OptimConfig, TrainConfig
 from smaknet_core.data import sampler
 from smaknet_core.data.transforms import Augment, to_input
-from smaknet_core.embedder import embed_frames
-from smaknet_core.errors import ConfigError, TrainingError
-from smaknet_core.interrupts import stop_requests
+from smaknet_core.embedder import embed_frames, NotFiniteError
+from smaknet_core.errors import ConfigError, printable, TrainingError
+from smaknet_core.interrupts import stop_requests, StopRequest
 from smaknet_core.losses import compute_loss
 from smaknet_core.matching import calibrate, CalibrationRecording
 from smaknet_core.metrics import alignment
 from smaknet_core.model import Encoder
 from smaknet_core.progress import TrainingProgress
-from smaknet_core.run_folder import Status
+from smaknet_core.run_folder import EventLog, Status
 from smaknet_core.types import Clip
 import torch
 
 
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM came; the run was saved and can be resumed."""
+
+
+@dataclass
+class _Run:
+    """What the steps of one training share."""
+
+    config: TrainConfig
+    clips: Sequence[Clip]
+    held_out: Sequence[Clip]
+    out: Path
+    fabric: Fabric
+    encoder: Encoder
+    model: Any  # the encoder as fabric runs it
+    optimizer: Any
+    status: Status
+    events: EventLog
 
 
 def train(
@@ -57,14 +75,30 @@ def train(
         show: progress display, or None for silence.
 
     Raises:
-        ConfigError: `out` exists, or holds a run with other settings.
+        ConfigError: `out` exists, or holds a run with other settings or recordings.
         DataError: a recording cannot be trained on.
         TrainingError: the loss became NaN, or the disk refused the model.
         Interrupted: after saving, when Ctrl-C or SIGTERM came.
     """
     sampler.check_clips(clips, config.batch)
-    run_folder.prepare(out, config, resume)
     fabric = make_fabric(config)
+    # Requests count from before the folder is made, so that it is never left without a model.
+    with stop_requests() as stop:
+        run_folder.prepare(out, config, resume)
+        run = _start(config, clips, held_out, out, fabric, resume)
+        with contextlib.closing(run.events):
+            _loop(run, stop, show)
+    return run.status
+
+
+def _start(
+    config: TrainConfig,
+    clips: Sequence[Clip],
+    held_out: Sequence[Clip],
+    out: Path,
+    fabric: Fabric,
+    resume: bool,
+) -> _Run:
     torch.manual_seed(config.seed)
     encoder = Encoder(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
@@ -73,52 +107,58 @@ def train(
         weight_decay=config.optim.weight_decay,
     )
     model, optimizer = fabric.setup(encoder, optimizer)
-    status = run_folder.restore(out, encoder, optimizer) if resume else Status()
+    status = run_folder.restore(out, encoder, optimizer, clips) if resume else Status()
+    events = EventLog(out / run_folder.EVENTS_NAME)
+    return _Run(config, clips, held_out, out, fabric, encoder, model, optimizer, status, events)
+
+
+def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
+    config, clips, fabric, status = run.config, run.clips, run.fabric, run.status
     augment = Augment(config.augment)
-    writer = _event_writer(out)
     started = time.monotonic() - status.seconds
 
-    with stop_requests() as stop:
-        while not _finished(status, config.optim):
-            # draw a batch: anchors and positives of a few recordings
-            draws = sampler.draw(clips, config.batch, config.seed, status.step, fabric.global_rank)
-            frames = torch.from_numpy(sampler.load(clips, draws)).to(fabric.device)
-            noise = torch.Generator().manual_seed(hash_seed(config.seed, status.step))
-            images = augment(to_input(frames.flatten(0, 2)), noise)
+    while not _finished(status, config.optim):
+        # draw a batch: anchors and positives of a few recordings
+        draws = sampler.draw(clips, config.batch, config.seed, status.step, fabric.global_rank)
+        frames = torch.from_numpy(sampler.load(clips, draws)).to(fabric.device)
+        noise = torch.Generator().manual_seed(hash_seed(config.seed, status.step))
+        images = augment(to_input(frames.flatten(0, 2)), noise)
 
-            # forward, loss
-            model.train()
-            embedded = model(images.contiguous(memory_format=torch.channels_last))
-            anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
-            loss = compute_loss(config.loss, anchors, positives)
-            if not torch.isfinite(loss):
-                raise TrainingError(_describe_nan(clips, draws, status.step, out))
+        # forward, loss
+        run.model.train()
+        embedded = run.model(images.contiguous(memory_format=torch.channels_last))
+        anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
+        loss = compute_loss(config.loss, anchors, positives)
+        if not torch.isfinite(loss):
+            raise TrainingError(_describe_nan('loss', run, draws))
 
-            # backward, step
-            for group in optimizer.param_groups:
-                group['lr'] = learning_rate(config.optim, status)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            if config.optim.clip_norm:
-                fabric.clip_gradients(model, optimizer, max_norm=config.optim.clip_norm)
-            optimizer.step()
+        # backward, step
+        for group in run.optimizer.param_groups:
+            group['lr'] = learning_rate(config.optim, status)
+        run.optimizer.zero_grad()
+        fabric.backward(loss)
+        if not _clip_gradients(run):
+            raise TrainingError(_describe_nan('gradient', run, draws))
+        run.optimizer.step()
 
-            # account, measure, save
-            status.step += 1
-            status.seconds = time.monotonic() - started
-            value = float(loss.detach())
-            status.loss = value if math.isnan(status.loss) else 0.95 * status.loss + 0.05 * value
-            writer.add_scalar('loss/train', value, status.step)
-            last = stop.requested or _finished(status, config.optim)
-            if last or status.step % config.optim.evaluate_every == 0:
-                _measure(encoder, fabric, held_out, status, writer)
-                _save(out, config, encoder, optimizer, clips, held_out, status)
-            if show:
-                show.update(status.step, status.seconds, status.loss, status.alignment)
-            if stop.requested:
-                raise Interrupted(f'saved after step {status.step}; continue with --resume')
-    writer.close()
-    return status
+        # account, measure, save
+        status.step += 1
+        status.seconds = time.monotonic() - started
+        value = float(loss.detach())
+        status.loss = value if math.isnan(status.loss) else 0.95 * status.loss + 0.05 * value
+        run.events.scalar('loss/train', value, status.step)
+        stopping = stop.requested  # read once: a later request is for the next step
+        last = stopping or _finished(status, config.optim)
+        if last or status.step % config.optim.evaluate_every == 0:
+            try:
+                _measure(run)
+                _save(run)
+            except NotFiniteError as err:
+                raise TrainingError(_describe_nan('embedding', run, draws)) from err
+        if show:
+            show.update(status.step, status.seconds, status.loss, status.alignment)
+        if stopping:
+            raise Interrupted(f'saved after step {status.step}; continue with --resume')
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
@@ -164,47 +204,46 @@ def _finished(status: Status, optim: OptimConfig) -> bool:
     return over or status.step >= optim.steps
 
 
-def _event_writer(out: Path) -> Any:
-    from tensorboardX import SummaryWriter
+def _clip_gradients(run: _Run) -> bool:
+    """Shorten long gradients; return whether they were finite."""
+    norm = run.fabric.clip_gradients(
+        run.model,
+        run.optimizer,
+        max_norm=run.config.optim.clip_norm or math.inf,
+        error_if_nonfinite=False,
+    )
+    # With 16-mixed a scaler expects overflows, and skips their steps.
+    scaled = run.config.precision == '16-mixed' and run.fabric.device.type == 'cuda'
+    return scaled or (norm is not None and bool(torch.isfinite(norm)))
 
-    return SummaryWriter(str(out / 'events'))
 
-
-def _measure(
-    encoder: Encoder, fabric: Fabric, held_out: Sequence[Clip], status: Status, writer: Any
-) -> None:
+def _measure(run: _Run) -> None:
     """Alignment error on the held-out recordings, with running averages as when deployed."""
-    if not held_out:
+    run.encoder.eval()
+    clips = [clip for clip in run.held_out if len(clip.views) > 1]
+    if not clips:
         return
-    encoder.eval()
-    errors = [alignment(embed_clip(encoder, clip, fabric.device))[0] for clip in held_out]
-    status.alignment = float(np.mean(errors))
+    embedded = [embed_clip(run.encoder, clip, run.fabric.device) for clip in clips]
+    status = run.status
+    status.alignment = float(np.mean([alignment(views)[0] for views in embedded]))
     status.history.append(
         {'step': status.step, 'seconds': status.seconds, 'alignment': status.alignment}
     )
-    writer.add_scalar('alignment/held_out', status.alignment, status.step)
+    run.events.scalar('alignment/held_out', status.alignment, status.step)
 
 
-def _save(
-    out: Path,
-    config: TrainConfig,
-    encoder: Encoder,
-    optimizer: Any,
-    clips: Sequence[Clip],
-    held_out: Sequence[Clip],
-    status: Status,
-) -> None:
+def _save(run: _Run) -> None:
     """Write the model with a fresh calibration, and the state to resume from."""
-    encoder.eval()
-    device = next(encoder.parameters()).device
-    chosen, where = calibration_clips(clips, held_out)
+    run.encoder.eval()
+    status = run.status
+    chosen, where = calibration_clips(run.clips, run.held_out)
     calibration = calibrate(
         [
             CalibrationRecording(
                 clip.task,
                 (clip.stamps_ns - clip.stamps_ns[0]) / 1e9,
                 clip.cameras,
-                embed_clip(encoder, clip, device),
+                embed_clip(run.encoder, clip, run.fabric.device),
             )
             for clip in chosen
         ]
@@ -214,14 +253,15 @@ def _save(
         'seconds': round(status.seconds, 1),
         'loss': status.loss,
         'held_out_alignment': None if math.isnan(status.alignment) else status.alignment,
-        'recordings': [clip.name for clip in clips],
-        'held_out': [clip.name for clip in held_out],
+        'recordings': [clip.name for clip in run.clips],
+        'held_out': [clip.name for clip in run.held_out],
         'calibrated_on': where,
         'history': status.history,
     }
-    cameras = tuple(dict.fromkeys(camera for clip in clips for camera in clip.cameras))
-    save_model(ModelFile(encoder, config, cameras, calibration, summary), out / MODEL_NAME)
-    run_folder.save_state(out, encoder, optimizer, status)
+    cameras = tuple(dict.fromkeys(camera for clip in run.clips for camera in clip.cameras))
+    file = ModelFile(run.encoder, run.config, cameras, calibration, summary)
+    save_model(file, run.out / MODEL_NAME)
+    run_folder.save_state(run.out, run.encoder, run.optimizer, status, run.clips)
 
 
 def calibration_clips(
@@ -235,17 +275,18 @@ def calibration_clips(
     model file says so.
     """
     known = {clip.task for clip in clips}
-    fitting = [clip for clip in held_out if clip.task in known]
+    fitting = [clip for clip in held_out if clip.task in known and len(clip.views) > 1]
+    fitting = [clip for clip in fitting if len(clip) >= sampler.FEWEST_SETS]
     if fitting:
         return fitting, 'held-out recordings'
     return clips, 'training recordings (no held-out one shares their tasks)'
 
 
-def _describe_nan(
-    clips: Sequence[Clip], draws: Sequence[sampler.Draw], step: int, out: Path
-) -> str:
-    names = ', '.join(clips[d.clip].name for d in draws)
+def _describe_nan(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> str:
+    names = printable(', '.join(run.clips[draw.clip].name for draw in draws))
+    model = run.out / MODEL_NAME
+    kept = f'{model} keeps the last good model' if model.exists() else 'no model was saved yet'
     return (
-        f'the loss became NaN at step {step} on {names}; {out / MODEL_NAME} keeps the last good '
-        'model; lower optim.learning_rate'
+        f'the {what} became NaN or infinite at step {run.status.step} on {names}; {kept}; '
+        'lower optim.learning_rate'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -10,10 +11,11 @@ from rich.text import Text
 from smaknet_core.checkpoint import MODEL_NAME
 from smaknet_core.config import TrainConfig
 from smaknet_core.data.dataset import load_clips, split
-from smaknet_core.errors import ConfigError
+from smaknet_core.errors import ConfigError, printable
 from smaknet_core.metrics import CHANCE, CONSTANT_MIDDLE
 from smaknet_core.progress import TrainingProgress
-from smaknet_core.trainer import Interrupted, train
+from smaknet_core.run_folder import check_resumable
+from smaknet_core.trainer import Interrupted, make_fabric, train
 
 _EXIT_INTERRUPTED = 130
 
@@ -37,16 +39,17 @@ def run_train(
     console = console or Console()
     if out.exists() and not resume:
         raise ConfigError(f'{out}: exists and is never overwritten; choose another, or --resume')
+    make_fabric(config)  # a device that is absent is said before minutes of loading
+    if resume:
+        check_resumable(out, config)
     clips = load_clips(demos, cameras, config.data, cache_dir, console)
     training, held_out = split(clips, config.data, config.seed)
     sets = sum(len(clip) for clip in training)
-    names = ', '.join(clip.name for clip in held_out) or 'none'
+    names = printable(', '.join(clip.name for clip in held_out)) or 'none'
     cameras_used = dict.fromkeys(camera for clip in clips for camera in clip.cameras)
+    seen_by = printable(', '.join(cameras_used))
     console.print(
-        Text(
-            f'{len(training)} recordings, {sets} camera sets of {", ".join(cameras_used)}; '
-            f'held out: {names}'
-        )
+        Text(f'{len(training)} recordings, {sets} camera sets of {seen_by}; held out: {names}')
     )
     try:
         with TrainingProgress(console, config.optim.steps, config.optim.minutes) as show:
@@ -55,7 +58,7 @@ def run_train(
         console.print(str(stop))
         return _EXIT_INTERRUPTED
     console.print(Text(f'{out / MODEL_NAME}: {status.step} steps in {status.seconds:.0f} s'))
-    if held_out:
+    if not math.isnan(status.alignment):
         console.print(
             f'held-out alignment error {status.alignment:.1%} (chance {CHANCE:.1%}, '
             f'constant middle {CONSTANT_MIDDLE:.1%})'

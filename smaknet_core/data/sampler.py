@@ -17,29 +17,33 @@ from smaknet_core.config import BatchConfig
 from smaknet_core.errors import DataError
 from smaknet_core.types import Clip
 
+FEWEST_SETS = 4  # of a recording that distances can be measured on (matching.calibrate)
+
 
 @dataclass(frozen=True)
 class Draw:
     """Where one recording's share of a batch comes from."""
 
     clip: int  # index into the clips
-    timesteps: NDArray[np.int64]  # P, increasing
+    timesteps: NDArray[np.int64]  # P, strictly increasing
     anchor: str  # camera of the anchors
     positive: str  # camera of the positives
 
 
 def check_clips(clips: Sequence[Clip], config: BatchConfig) -> None:
     """Raise DataError naming the first recording that cannot be trained on."""
+    if not clips:
+        raise DataError('no recording to train on')
     for clip in clips:
         if len(clip.views) < 2:
             raise DataError(
                 f'{clip.name}: training needs two cameras that saw the task at the same time, '
                 f'found {", ".join(clip.cameras)}'
             )
-        if len(clip) < config.pairs:
+        if len(clip) < max(config.pairs, FEWEST_SETS):
             raise DataError(
                 f'{clip.name}: {len(clip)} camera sets are too few for batch.pairs = '
-                f'{config.pairs}; record longer or lower batch.pairs'
+                f'{config.pairs} (and at least {FEWEST_SETS}); record longer or lower batch.pairs'
             )
 
 
@@ -68,8 +72,10 @@ def load(clips: Sequence[Clip], draws: Sequence[Draw]) -> NDArray[np.uint8]:
 def _draw_one(clip: Clip, index: int, config: BatchConfig, rng: np.random.Generator) -> Draw:
     anchor, positive = rng.choice(len(clip.cameras), 2, replace=False)
     if config.stratified:
-        edges = np.linspace(0, len(clip), config.pairs + 1)
-        timesteps = (edges[:-1] + rng.random(config.pairs) * np.diff(edges)).astype(np.int64)
+        # Whole-numbered edges: stretches that share a timestep could both draw it, and an image
+        # would be its own negative.
+        edges = np.arange(config.pairs + 1) * len(clip) // config.pairs
+        timesteps = rng.integers(edges[:-1], edges[1:])
     else:
         timesteps = np.sort(rng.choice(len(clip), config.pairs, replace=False))
     return Draw(index, timesteps, clip.cameras[anchor], clip.cameras[positive])

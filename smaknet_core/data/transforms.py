@@ -32,7 +32,8 @@ def resize(image: Image, height: int, width: int) -> Image:
     """
     if image.shape[:2] == (height, width):
         return np.ascontiguousarray(image)
-    if not image.flags.writeable:  # torch warns about read-only memory it might write to
+    # torch warns about read-only memory it might write to, and cannot read backwards (BGR views)
+    if not (image.flags.writeable and image.flags.c_contiguous):
         image = image.copy()
     batch = torch.from_numpy(image).permute(2, 0, 1)[None]  # 1 x 3 x H x W, a view
     small = F.interpolate(batch, (height, width), mode='bilinear', antialias=True)
