@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from smaknet_core.baselines import RAW_PIXELS, thumbnail
 from smaknet_core.data.dataset import load_clips
-from smaknet_core.data.transforms import resize
 from smaknet_core.embedder import Embedder
 from smaknet_core.errors import ConfigError, DataError
 from smaknet_core.metrics import alignment, alignment_per_pair, CHANCE, CONSTANT_MIDDLE
 from smaknet_core.types import Clip
-
-RAW_PIXELS = 32  # side of the thumbnails that the raw-pixel baseline compares
 
 
 def evaluate(embedder: Embedder, clips: Sequence[Clip]) -> dict[str, Any]:
@@ -78,14 +76,9 @@ def run_evaluate(
 
 
 def raw_pixels(clip: Clip) -> NDArray[np.float32]:
-    """The embedding anybody has for free: T x V x 3072 thumbnails, 0 ... 1."""
-    views = [
-        np.stack([resize(np.array(frame), RAW_PIXELS, RAW_PIXELS).ravel() for frame in view])
-        for view in clip.views.values()
-    ]
-    thumbnails: NDArray[np.float32] = np.stack(views, axis=1).astype(np.float32)
-    thumbnails /= 255
-    return thumbnails
+    """Thumbnails of all views, T x V x 3072."""
+    views = [np.stack([thumbnail(np.array(frame)) for frame in v]) for v in clip.views.values()]
+    return np.stack(views, axis=1)
 
 
 def _measure(embedder: Embedder, clip: Clip) -> dict[str, Any]:

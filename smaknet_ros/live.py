@@ -82,7 +82,9 @@ class Listener:
 
     def __init__(self, matcher: str, images: Mapping[str, str], domain_id: int) -> None:
         self.run = LiveRun()
+        self.domain_id = domain_id
         self._seen_s: dict[int, float] = {}
+        isolate(domain_id)
         self._context = Context()
         rclpy.init(args=[], context=self._context, domain_id=domain_id)
         self.node = Node('smaknet_listener', context=self._context, use_global_arguments=False)
@@ -151,8 +153,8 @@ def play_into_node(
     *,
     rate: float = 1.0,
     start: str = '0',
+    stamp: str = 'recorded',
     parameters: Mapping[str, Any] | None = None,
-    domain_id: int | None = None,
     deadline_s: float = 120.0,
 ) -> LiveRun:
     """
@@ -165,16 +167,13 @@ def play_into_node(
         cameras: of the recording, as `open_recording` takes them; empty means all.
         rate: of playing.
         start: where to begin, seconds or per cent as the player takes them.
+        stamp: 'recorded', or 'now' to move header stamps as if it happened at this rate now.
         parameters: further ones of the matcher, by full name.
-        domain_id: ROS domain; by default one of this process.
         deadline_s: everything is killed after this long.
 
     Raises:
         SmaknetError: a process ended early, or the deadline passed; with the end of its log.
     """
-    domain_id = own_domain() if domain_id is None else domain_id
-    environment = isolate(domain_id)
-    deadline = time.monotonic() + deadline_s
     with open_recording(bag, cameras) as recording:
         topics = {topic.name: topic.msgtype for topic in recording.cameras.values()}
         values = {'model': str(model), 'demonstration': [str(path) for path in demonstrations]}
@@ -182,23 +181,35 @@ def play_into_node(
         sent_ns = frozenset(
             int(stamp) for name in recording.cameras for stamp in recording.camera_stamps(name)[1]
         )
-    listener = Listener(f'/{MATCHER}', topics, domain_id)
+    playing = [str(bag), f'--rate={rate}', f'--start={start}', '--wait-for-subscribers=2']
+    with own_domain() as domain_id:
+        listener = Listener(f'/{MATCHER}', topics, domain_id)
+        try:
+            run = _play(listener, values, [*playing, '--topics', *topics], deadline_s)
+        finally:
+            listener.close()
+    run.sent_ns = sent_ns
+    return run
+
+
+def _play(
+    listener: Listener, values: Mapping[str, Any], playing: Sequence[str], deadline_s: float
+) -> LiveRun:
+    """Run matcher and player to the end of the recording, with the listener listening."""
+    environment = isolate(listener.domain_id)
+    deadline, run = time.monotonic() + deadline_s, listener.run
     processes = [Process(MATCHER, ros_args(values), environment)]
     try:
-        _listen_until(listener, processes, deadline, lambda: bool(listener.run.info))
-        playing = [str(bag), f'--rate={rate}', f'--start={start}', '--wait-for-subscribers=2']
-        processes.append(Process(PLAYER, [*playing, '--topics', *topics], environment))
+        _listen_until(listener, processes, deadline, lambda: bool(run.info))
+        processes.append(Process(PLAYER, playing, environment))
         _listen_until(listener, processes, deadline, lambda: processes[1].code() is not None)
         # The node is through with the last frame when it says that nothing comes any more.
-        _listen_until(listener, processes[:1], deadline, lambda: _quiet(listener.run))
-        run = listener.run
+        _listen_until(listener, processes[:1], deadline, lambda: _quiet(run))
         run.exit_codes = {process.name: process.stop() for process in processes}
         run.logs = {process.name: process.log() for process in processes}
     finally:
         for process in processes:
             process.close()
-        listener.close()
-    run.sent_ns = sent_ns
     return run
 
 
@@ -226,8 +237,7 @@ def _listen_until(
 
 def _quiet(run: LiveRun) -> bool:
     """Whether the node has nothing to say any more, or never had."""
-    return not run.statuses or run.statuses[-1].state in ('STALE', 'LOST') and _repeats(run)
-
-
-def _repeats(run: LiveRun) -> bool:
-    return len(run.statuses) > 1 and run.statuses[-1].stamp_ns == run.statuses[-2].stamp_ns
+    if len(run.statuses) < 2:
+        return not run.statuses
+    last, before = run.statuses[-1], run.statuses[-2]
+    return last.state in ('STALE', 'LOST') and last.stamp_ns == before.stamp_ns

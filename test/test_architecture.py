@@ -26,7 +26,7 @@ LEVELS = (
     ('distances', 'model', 'data.images', 'data.sync', 'data.transforms'),
     ('data.bags', 'matching', 'losses', 'metrics'),
     ('data.cache', 'data.quality', 'checkpoint', 'demonstration'),
-    ('data.dataset', 'data.sampler', 'embedder'),
+    ('data.dataset', 'data.sampler', 'embedder', 'baselines'),
     ('trainer', 'evaluation', 'follow', 'simulation', 'report'),
     ('cli',),
 )
