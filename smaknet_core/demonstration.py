@@ -100,11 +100,11 @@ class Demonstration:
         metadata['demonstration'] = json.dumps(_describe(self))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_new(path, save(_tensors(self), metadata))
-        except FileExistsError as err:
-            raise DemonstrationError(f'{path}: exists and is not overwritten') from err
+            written = _write_new(path, save(_tensors(self), metadata))
         except OSError as err:
             raise DemonstrationError(f'{path}: cannot be written ({err.strerror})') from err
+        if not written:
+            refuse_existing(path)
 
 
 def load(path: Path, model_hash: str | None = None) -> Demonstration:
@@ -256,7 +256,7 @@ def _find_stamp_problem(stamps: NDArray[np.int64]) -> str | None:
     return None
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes) -> bool:
     """Write beside `path`, then link: appears whole, and never in place of another file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
@@ -265,15 +265,22 @@ def _write_new(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            refuse_existing(path)
-            os.replace(name, path)
+        return _link_or_move(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _link_or_move(name: str, path: Path) -> bool:
+    """Give a finished file its name; False if that is taken."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            return False
+        os.replace(name, path)
+    return True
 
 
 def _one_line(err: Exception) -> str:
