@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 from smaknet_ros import topics, watch
@@ -111,6 +112,6 @@ class Cameras:
 
     def _tell_incompatible(self, camera: Camera, qos: Any, event: Any) -> None:
         where = (self.topics[camera.name], TYPE_NAMES[camera.compressed])
-        policy = str(getattr(event.last_policy_kind, 'name', event.last_policy_kind)).lower()
+        policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
         text = watch.describe_mismatch(self._node, camera.name, *where, qos, policy)
         self._report(f'{camera.name} qos', text)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -21,9 +21,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.utilities import remove_ros_args
 from smaknet_core.errors import SmaknetError
 from smaknet_ros import parameters, topics
-from smaknet_ros.session import Session
-from smaknet_ros.settings import settings_of
+from smaknet_ros.settings import require_files, settings_of
 from std_srvs.srv import Trigger
+
+if TYPE_CHECKING:
+    from smaknet_ros.session import Session
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -61,6 +63,9 @@ class MatcherNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load model and demonstrations, warm up, advertise; FAILURE may be retried."""
         try:
+            require_files(self.settings)
+            from smaknet_ros.session import Session  # torch: seconds, and not for a typing error
+
             self._session = Session(self, self.settings)
         except SmaknetError as err:
             self.get_logger().error(f'cannot configure: {err}')

@@ -6,15 +6,19 @@ rclpy handles SIGINT and SIGTERM itself, so a node that is stuck only ends by SI
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from typing import Any
+
+from smaknet_core.errors import SmaknetError
 
 MATCHER, PLAYER = 'smaknet_matcher', 'smaknet_player'
 MODULES = {MATCHER: 'smaknet_ros.matcher_node', PLAYER: 'smaknet_ros.player_node'}
@@ -84,9 +88,22 @@ def ros_args(parameters: Mapping[str, Any], extra: Sequence[str] = ()) -> list[s
     return ['--ros-args', *extra, *(word for pair in pairs for word in pair)]
 
 
-def own_domain() -> int:
-    """Give a ROS domain that other processes of this machine hardly use."""
-    return 1 + os.getpid() % 100
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """
+    Take a ROS domain, 1 ... 101, that nobody else who asks like this has on this machine.
+
+    An abstract Unix socket is the reservation: the kernel frees it however this process ends.
+    """
+    for domain_id in (1 + (os.getpid() + n) % 101 for n in range(101)):
+        with socket.socket(socket.AF_UNIX) as reservation:
+            try:
+                reservation.bind(f'\0smaknet_ros_domain_{domain_id}')
+            except OSError:
+                continue
+            yield domain_id
+            return
+    raise SmaknetError('no ROS domain is left: 101 other sessions are running')
 
 
 def isolate(domain_id: int) -> dict[str, str]:

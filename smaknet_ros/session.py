@@ -16,7 +16,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
 from smaknet_core import demonstration
 from smaknet_core.embedder import Embedder
-from smaknet_core.errors import ConfigError
 from smaknet_core.follow import Follower
 from smaknet_ros import topics
 from smaknet_ros.cameras import Cameras
@@ -24,7 +23,7 @@ from smaknet_ros.diagnostics import Diagnostics, Snapshot
 from smaknet_ros.health import CameraHealth, Latencies, Reporter
 from smaknet_ros.line import Line, Overdue, Result
 from smaknet_ros.outputs import Outputs
-from smaknet_ros.settings import Settings
+from smaknet_ros.settings import require_files, Settings
 from smaknet_ros.slots import Slots
 from smaknet_ros.worker import Worker
 
@@ -44,8 +43,6 @@ class Session:
     def __init__(self, node: LifecycleNode, settings: Settings) -> None:
         self._node = node
         self.settings = settings
-        if not settings.model:
-            raise ConfigError('parameter model is not set: give a model file or a run folder')
         path = Path(settings.model).expanduser()
         self.embedder = Embedder.load(path, settings.device, settings.threads)
         self.follower = self.load(settings)
@@ -65,8 +62,7 @@ class Session:
 
     def load(self, settings: Settings) -> Follower:
         """Read the demonstrations anew; raise SmaknetError and change nothing if one is bad."""
-        if not settings.demonstrations:
-            raise ConfigError('parameter demonstration is not set: give what `teach` wrote')
+        require_files(settings)
         taught = [
             demonstration.load(path, self.embedder.model_hash) for path in settings.demonstrations
         ]

@@ -79,3 +79,11 @@ def _camera(name: str, values: Mapping[str, Any]) -> Camera:
     if compressed and not topic.endswith('/compressed'):
         topic += '/compressed'
     return Camera(name, topic, compressed)
+
+
+def require_files(settings: Settings) -> None:
+    """Raise ConfigError if the model or the demonstration is not given at all."""
+    if not settings.model:
+        raise ConfigError('parameter model is not set: give a model file or a run folder')
+    if not settings.demonstrations:
+        raise ConfigError('parameter demonstration is not set: give what `smaknet teach` wrote')

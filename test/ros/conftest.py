@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 import dataclasses
 from dataclasses import dataclass
-import itertools
-import os
 from pathlib import Path
-import tempfile
 import time
 from typing import Any
 
@@ -25,6 +23,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import CompressedImage  # noqa: E402
 from sensor_msgs.msg import Image as ImageMsg  # noqa: E402
@@ -123,11 +122,14 @@ def _make_model(images: list[Any], path: Path) -> Embedder:
 class Graph:
     """The test's own end of the ROS graph: cameras to play, results to read, services to call."""
 
-    def __init__(self, domain_id: int, matcher: str = f'/{MATCHER}') -> None:
+    def __init__(self, domain_id: int | None = None) -> None:
+        self._held = ExitStack()
+        if domain_id is None:
+            domain_id = self._held.enter_context(own_domain())
         self.domain_id = domain_id
         self.environment = isolate(domain_id)
         self.processes: list[Process] = []
-        self.listener = Listener(matcher, {}, domain_id)
+        self.listener = Listener(f'/{MATCHER}', {}, domain_id)
         self.node = self.listener.node
         self.run = self.listener.run
 
@@ -198,6 +200,7 @@ class Graph:
         for process in self.processes:
             process.close()
         self.listener.close()
+        self._held.close()
 
 
 class Camera:
@@ -210,7 +213,10 @@ class Camera:
         self._graph = graph
         self.sent_ns: list[int] = []
         self.output = graph.node.create_publisher(
-            kind, topic, QoSProfile(depth=10, reliability=reliability)
+            kind,
+            topic,
+            QoSProfile(depth=10, reliability=reliability),
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
         )
 
     def connect(self, subscribers: int = 1) -> Camera:
@@ -247,10 +253,7 @@ class Camera:
 @pytest.fixture(scope='session')
 def make_graph() -> Callable[..., Graph]:
     """Give what makes a graph of its own, or with a domain another participant; close it."""
-    os.environ.setdefault('ROS_LOG_DIR', tempfile.gettempdir())
-    # One after the other, so that what is left of one test never meets the next.
-    domains = (1 + (own_domain() + n) % 100 for n in itertools.count())
-    return lambda domain_id=None: Graph(next(domains) if domain_id is None else domain_id)
+    return Graph
 
 
 @pytest.fixture

@@ -1,0 +1,311 @@
+"""The matcher as a process over DDS: parameters, lifecycle, services, graph, end."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+import numpy as np
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image, TimeReference
+from smaknet_core import demonstration
+from smaknet_ros.live import play_into_node
+import torch
+
+PERIOD_NS = 100_000_000
+BASE_NS = 1_700_000_000 * 10**9
+
+
+def play(graph, cameras, world, frames, base_ns=BASE_NS, every_s=0.033):
+    """Send the recording's frames of all cameras, ten a second by their stamps."""
+    for i in frames:
+        for name, camera in cameras.items():
+            camera.jpeg(base_ns + i * PERIOD_NS, world.jpegs[name][i])
+        graph.spin(every_s)
+
+
+def set_parameters(graph, values, matcher='/smaknet_matcher'):
+    """Set text parameters; the result with its reason."""
+    request = SetParametersAtomically.Request()
+    for name, value in values.items():
+        kind = {str: 'string_value', list: 'string_array_value', float: 'double_value'}[
+            type(value)
+        ]
+        types = {
+            'string_value': ParameterType.PARAMETER_STRING,
+            'string_array_value': ParameterType.PARAMETER_STRING_ARRAY,
+            'double_value': ParameterType.PARAMETER_DOUBLE,
+        }
+        message = ParameterValue(**{'type': types[kind], kind: value})
+        request.parameters.append(Parameter(name=name, value=message))
+    name = f'{matcher}/set_parameters_atomically'
+    return graph.call(SetParametersAtomically, name, request).result
+
+
+def assert_clean_end(process, how):
+    code = process.stop(how)
+    log = process.log()
+    assert code == 0, log
+    assert 'Traceback' not in log
+    assert 'terminate called' not in log
+
+
+def test_recording_played_into_the_node(world):
+    run = play_into_node(world.model, [world.both], world.bag, rate=2.0, deadline_s=90)
+    assert run.exit_codes == {'smaknet_matcher': 0, 'smaknet_player': 0}, run.logs
+    assert 'Traceback' not in run.logs['smaknet_matcher'] + run.logs['smaknet_player']
+    assert len(run.matches) > 40
+    assert {match.stamp_ns for match in run.matches} <= run.sent_ns
+    assert len(run.statuses) > len(run.matches)
+    assert run.embeddings > 40
+    demo = demonstration.load(world.both)
+    assert {match.source for match in run.matches} == {f'both@{demo.hash[:8]}'}
+    assert run.info['demonstrations'][0]['origin_stamp_ns'] == demo.origin_stamp_ns
+    errors = [m.time_s - (m.stamp_ns - demo.origin_stamp_ns) / 1e9 for m in run.matches]
+    assert np.median(np.abs(errors)) < 0.3
+    assert len(run.latencies_s) > 30
+    assert 0 < np.median(run.latencies_s) < 0.5
+
+
+def test_wrong_command_lines_exit_2_with_one_line(graph, world, tmp_path):
+    good = world.parameters('front')
+    broken = tmp_path / 'broken.yaml'
+    broken.write_text('/**: [')
+    foreign = dataclasses.replace(demonstration.load(world.front), model_hash='0' * 64)
+    foreign.save(tmp_path / 'foreign.safetensors')
+    absent = f'cuda:{torch.cuda.device_count()}'
+    cases = {
+        "parameter stale does not exist, did you mean 'stale_s'": graph.start(
+            good | {'stale': 1.0}
+        ),
+        'stale_s: expected number': graph.start(good | {'stale_s': 'soon'}),
+        'lost_s: 0.1 is less than stale_s 0.5': graph.start(good | {'lost_s': 0.1}),
+        'params file': graph.start(good, '--params-file', str(broken)),
+        'unrecognized arguments: --model': graph.spawn('smaknet_matcher', ['--model', 'x']),
+        f'device: {absent} was asked for': graph.start(good | {'device': absent}),
+        'parameter model is not set': graph.start(good | {'model': ''}),
+        'parameter demonstration is not set': graph.start(good | {'demonstration': ['']}),
+        'made with another model': graph.start(
+            good | {'demonstration': [str(tmp_path / 'foreign.safetensors')]}
+        ),
+    }
+    for complaint, process in cases.items():
+        assert graph.wait_for_exit(process, 60) == 2, process.log()
+        assert complaint in process.log()
+        assert 'Traceback' not in process.log()
+
+
+def test_lifecycle_by_hand_and_a_missing_model_that_appears(graph, world):
+    parameters = world.parameters('front') | {'model': 'nowhere', 'autostart': False}
+    process = graph.start(parameters)
+    assert graph.state() == 'unconfigured'
+    assert not graph.change_state(Transition.TRANSITION_CONFIGURE)
+    assert graph.state() == 'unconfigured'
+    assert 'nowhere: no model here' in process.log()
+    assert not graph.trigger('reset').success
+
+    assert set_parameters(graph, {'model': str(world.model)}).successful
+    assert graph.change_state(Transition.TRANSITION_CONFIGURE)
+    assert graph.state() == 'inactive'
+    refused = set_parameters(graph, {'model': 'other'})
+    assert not refused.successful
+    assert 'unconfigured' in refused.reason
+    front = graph.camera('/front/image_raw/compressed')
+    assert front.output.get_subscription_count() == 0
+
+    for _ in range(2):
+        graph.run.info = {}
+        assert graph.change_state(Transition.TRANSITION_ACTIVATE)
+        graph.wait_until_active()
+        front.connect()
+        graph.run.matches.clear()
+        play(graph, {'front': front}, world, range(40))
+        graph.wait(lambda: graph.run.matches, 'a match')
+        assert graph.change_state(Transition.TRANSITION_DEACTIVATE)
+        graph.wait(lambda: front.output.get_subscription_count() == 0, 'the subscription to go')
+    assert graph.change_state(Transition.TRANSITION_CLEANUP)
+    assert graph.state() == 'unconfigured'
+    graph.wait(lambda: not graph.node.count_publishers('/smaknet_matcher/match'), 'silence')
+    assert graph.change_state(Transition.TRANSITION_CONFIGURE)
+    assert graph.change_state(Transition.TRANSITION_INACTIVE_SHUTDOWN)
+    assert graph.state() == 'finalized'
+    assert_clean_end(process, signal.SIGTERM)
+
+
+def test_services_and_dynamic_parameters(graph, world, tmp_path):
+    taught = tmp_path / 'taught.safetensors'
+    taught.write_bytes(world.front.read_bytes())
+    parameters = world.parameters('front', stale_s=1.0) | {'demonstration': [str(taught)]}
+    process = graph.start(parameters)
+    graph.wait_until_active()
+    front = graph.camera('/front/image_raw/compressed').connect()
+    play(graph, {'front': front}, world, range(20))
+    graph.wait(lambda: graph.run.matches, 'a match')
+
+    # A reload that fails keeps the old demonstration.
+    taught.write_bytes(b'nonsense')
+    answer = graph.trigger('reload_demonstration')
+    assert not answer.success
+    assert 'taught.safetensors' in answer.message
+    matches = len(graph.run.matches)
+    play(graph, {'front': front}, world, range(20, 30))
+    graph.wait(lambda: len(graph.run.matches) > matches, 'matches with the old demonstration')
+
+    # So does a parameter; one that works is told on ~/info, and tracking starts anew.
+    answer = set_parameters(graph, {'demonstration': ['nowhere.safetensors']})
+    assert not answer.successful
+    assert 'nowhere.safetensors' in answer.reason
+    graph.run.info = {}
+    assert set_parameters(graph, {'demonstration': [str(world.both)]}).successful
+    info = graph.wait(lambda: graph.run.info, 'new facts')
+    assert info['demonstrations'][0]['name'] == 'both'
+    graph.run.statuses.clear()
+    play(graph, {'front': front}, world, range(30, 50))
+    status = graph.wait(lambda: graph.run.statuses, 'a status')[0]
+    assert (status.state, status.values['demonstration'][:5]) == ('INIT', 'both@')
+
+    # Reset: INIT again.
+    play(graph, {'front': front}, world, range(50, 60))
+    assert graph.trigger('reset').success
+    graph.spin(0.1)
+    graph.run.statuses.clear()
+    play(graph, {'front': front}, world, range(60, 65))
+    assert graph.wait(lambda: graph.run.statuses, 'a status')[0].state == 'INIT'
+
+    # Values are checked one by one and together, and descriptions are useful.
+    assert not set_parameters(graph, {'lost_s': 0.5}).successful
+    assert set_parameters(graph, {'lost_s': 3.0, 'stale_s': 2.0}).successful
+    assert not set_parameters(graph, {'match.lost_above': 7.0}).successful
+    request = DescribeParameters.Request(names=['max_spread_s', 'cameras'])
+    described = graph.call(
+        DescribeParameters, '/smaknet_matcher/describe_parameters', request
+    ).descriptors
+    assert described[0].floating_point_range[0].to_value == 10.0
+    assert '[s]' in described[0].description
+    assert described[1].read_only
+    assert_clean_end(process, signal.SIGINT)
+
+
+def test_attention_and_diagnostics_and_embedding(graph, world):
+    process = graph.start(world.parameters('front', 'side', attention_rate=30.0))
+    graph.wait_until_active()
+    pictures, health, embeddings = [], {}, []
+    graph.node.create_subscription(
+        DiagnosticArray, '/diagnostics', lambda m: health.update({s.name: s for s in m.status}), 10
+    )
+    graph.node.create_subscription(
+        Image, '/smaknet_matcher/embedding', embeddings.append, qos_profile_sensor_data
+    )
+    graph.node.create_subscription(
+        Image, '/smaknet_matcher/attention/side', pictures.append, qos_profile_sensor_data
+    )
+    cameras = {n: graph.camera(f'/{n}/image_raw/compressed').connect() for n in ('front', 'side')}
+    for start in range(0, 90, 30):
+        play(graph, cameras, world, range(start, start + 30))
+    graph.wait(lambda: pictures, 'attention')
+    picture = pictures[-1]
+    assert (picture.encoding, picture.height, picture.width) == ('rgb8', 192, 3 * 256)
+    assert picture.header.frame_id == 'lens'
+    assert len(picture.data) == picture.step * picture.height
+    rows = np.frombuffer(embeddings[-1].data, '<f4').reshape(2, 32)
+    assert (embeddings[-1].encoding, embeddings[-1].step) == ('32FC1', 128)
+    assert np.isfinite(rows).all()
+    assert graph.run.statuses[-1].values['cameras'] == 'front side'
+
+    graph.wait(lambda: 'smaknet_matcher: camera side' in health, 'diagnostics')
+    camera = {pair.key: pair.value for pair in health['smaknet_matcher: camera side'].values}
+    assert camera['topic'] == '/side/image_raw/compressed'
+    assert float(camera['rate']) > 0
+    matching = health['smaknet_matcher: matching']
+    values = {pair.key: pair.value for pair in matching.values}
+    assert (values['device'], values['state']) == ('cpu', 'active')
+    graph.wait(
+        lambda: health['smaknet_matcher: camera side'].level == DiagnosticStatus.STALE, 'silence'
+    )
+    process.stop(signal.SIGINT)
+    assert process.code() == 0
+
+
+def test_two_nodes_in_one_graph_with_namespace_and_remaps(graph, world):
+    for side in ('left', 'right'):
+        graph.start(
+            world.parameters('front'),
+            *('-r', '__node:=eye', '-r', f'__ns:=/{side}'),
+            *('-r', f'front/image_raw/compressed:=/rig/{side}'),
+        )
+    matches = {'left': [], 'right': []}
+    for side, seen in matches.items():
+        graph.node.create_subscription(TimeReference, f'/{side}/eye/match', seen.append, 10)
+    left, right = (graph.camera(f'/rig/{side}').connect() for side in matches)
+    play(graph, {'front': left}, world, range(30))
+    graph.wait(lambda: matches['left'], 'a match on the left')
+    assert matches['right'] == []
+    play(graph, {'front': right}, world, range(30))
+    graph.wait(lambda: matches['right'], 'a match on the right')
+    for process in graph.processes:
+        process.stop(signal.SIGTERM)
+        assert process.code() == 0
+
+
+def test_what_keeps_pictures_away_is_told(graph, world):
+    """Incompatible QoS, and a topic that nobody publishes."""
+    parameters = world.parameters('front', 'side')
+    parameters |= {
+        'qos_overrides./front/image_raw/compressed.subscription.reliability': 'reliable',
+        'camera.side.topic': '/sidee/image_raw',
+    }
+    process = graph.start(parameters)
+    graph.wait_until_active()
+    front = graph.camera('/front/image_raw/compressed', reliable=False)
+    side = graph.camera('/side/image_raw/compressed')
+    log = process.log
+    graph.wait(lambda: 'camera side: no message on' in log(), 'the silence to be told', 20)
+    lines = [line for line in log().splitlines() if 'camera ' in line]
+    (mismatch,) = (line for line in lines if 'incompatible QoS' in line)
+    assert 'front/image_raw/compressed (reliability): subscribed reliable, volatile' in mismatch
+    assert '/smaknet_listener (sensor_msgs/msg/CompressedImage, best effort, volatile)' in mismatch
+    (silence,) = (line for line in lines if 'camera side: no message' in line)
+    assert '/sidee/image_raw/compressed for 5 s: nobody publishes it' in silence
+    assert '/side/image_raw/compressed' in silence
+    front.close()
+    side.close()
+
+
+def test_simulated_time_and_a_looping_bag(graph, world):
+    parameters = world.parameters('front', use_sim_time=True, stale_s=1.0)
+    parameters |= {'camera.front.topic': '/camera/front/image_raw'}
+    process = graph.start(parameters)
+    graph.wait_until_active()
+    player = graph.spawn(
+        'smaknet_player',
+        [str(world.bag), '--rate=6', '--loop', '--clock', '--wait-for-subscribers=1']
+        + ['--topics', '/camera/front/image_raw/compressed'],
+    )
+
+    def restarts():
+        states = [status.state for status in graph.run.statuses]
+        begun = [a == 'INIT' and b != 'INIT' for a, b in zip(states[1:], states, strict=False)]
+        return sum(begun) >= 2
+
+    graph.wait(restarts, 'two more turns')
+    assert {match.stamp_ns for match in graph.run.matches} <= {
+        int(stamp) for stamp in demonstration.load(world.front).stamps_ns
+    }
+    assert 'off this node' not in process.log()
+    assert player.stop(signal.SIGINT) == 0
+    assert_clean_end(process, signal.SIGTERM)
+
+
+def test_signals_while_starting_and_while_busy_exit_0(graph, world):
+    early = graph.start(world.parameters('front'))
+    busy = graph.start(world.parameters('side', 'front'), '-r', '__node:=busy')
+    graph.wait(lambda: 'warm in' in early.log(), 'the model')
+    assert_clean_end(early, signal.SIGTERM)
+    cameras = {n: graph.camera(f'/{n}/image_raw/compressed') for n in ('front', 'side')}
+    cameras['side'].connect()
+    play(graph, cameras, world, range(5))
+    assert_clean_end(busy, signal.SIGINT)

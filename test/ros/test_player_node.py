@@ -1,0 +1,97 @@
+"""The player: the recorded bytes, in recorded time, and clear words when it cannot."""
+
+from __future__ import annotations
+
+import struct
+import time
+
+import pytest
+from sensor_msgs.msg import CompressedImage
+from smaknet_core.data.bags import open_recording
+from smaknet_ros.player_node import restamp
+
+TOPIC = '/camera/front/image_raw/compressed'
+
+
+def listen(graph, topic=TOPIC):
+    """Subscribe for raw bytes; gives a list of (monotonic seconds, bytes)."""
+    seen = []
+    graph.node.create_subscription(
+        CompressedImage, topic, lambda cdr: seen.append((time.monotonic(), cdr)), 200, raw=True
+    )
+    return seen
+
+
+def recorded(world):
+    with open_recording(world.bag) as recording:
+        return [(ns, bytes(cdr)) for _, ns, cdr in recording.messages([TOPIC])]
+
+
+def stamp_of(cdr):
+    sec, nanosec = struct.unpack_from('<iI', cdr, 4)
+    return sec * 10**9 + nanosec
+
+
+def test_bytes_and_timing_are_as_recorded(graph, world):
+    player = graph.spawn(
+        'smaknet_player',
+        [str(world.bag), '--rate=4', '--wait-for-subscribers=1', '--topics', TOPIC],
+    )
+    graph.wait(
+        lambda: f'waiting for subscribers: {TOPIC} (0 of 1)' in player.log(), 'its patience'
+    )
+    seen = listen(graph)
+    assert graph.wait_for_exit(player) == 0, player.log()
+    expected = recorded(world)
+    # What is received is padded to four bytes.
+    assert [stamp_of(cdr) for _, cdr in seen] == [stamp_of(cdr) for _, cdr in expected]
+    for (_, got), (_, cdr) in zip(seen, expected, strict=True):
+        assert got.rstrip(b'\0') == cdr.rstrip(b'\0')
+    lasted_s = seen[-1][0] - seen[0][0]
+    assert lasted_s == pytest.approx((expected[-1][0] - expected[0][0]) / 1e9 / 4, abs=0.5)
+    assert f'played {len(expected)} messages' in player.log()
+
+
+def test_start_and_stamp_now(graph, world):
+    seen = listen(graph)
+    player = graph.spawn(
+        'smaknet_player',
+        [str(world.bag), '--rate=4', '--start=60%', '--stamp=now', '--wait-for-subscribers=1']
+        + ['--topics', TOPIC],
+    )
+    assert graph.wait_for_exit(player) == 0, player.log()
+    expected = [ns for ns, _ in recorded(world)]
+    first = expected[0] + 0.6 * (expected[-1] - expected[0])
+    assert abs(len(seen) - sum(ns >= first for ns in expected)) <= 2
+    now_ns = time.time_ns()
+    assert all(0 <= now_ns - stamp_of(cdr) < 60 * 10**9 for _, cdr in seen)
+
+
+def test_several_nodes_may_be_told_what_is_wrong_at_once(graph, world):
+    bag = str(world.bag)
+    cases = {
+        'nowhere: no such file or folder': ['nowhere'],
+        "no messages on /camera/frnt, did you mean '/camera/front": [
+            bag,
+            '--topics',
+            '/camera/frnt',
+        ],
+        "--start: expected seconds or per cent, got 'half'": [bag, '--start=half'],
+        '--start: expected 0 ... ': [bag, '--start=101%'],
+        'argument --rate: expected 0.01 ... 100': [bag, '--rate=0'],
+        'the following arguments are required: bag': [],
+    }
+    processes = {text: graph.spawn('smaknet_player', args) for text, args in cases.items()}
+    for complaint, process in processes.items():
+        assert graph.wait_for_exit(process) == 2, process.log()
+        assert complaint in process.log()
+        assert 'Traceback' not in process.log()
+
+
+def test_restamping_moves_the_stamp_and_nothing_else():
+    little = b'\0\1\0\0' + struct.pack('<iI', 1000, 500) + b'rest'
+    big = b'\0\0\0\0' + struct.pack('>iI', 1000, 500) + b'rest'
+    for cdr, order in ((little, '<'), (big, '>')):
+        moved = restamp(cdr, 5000 * 10**9, 998 * 10**9, 2.0)
+        assert struct.unpack_from(f'{order}iI', moved, 4) == (5001, 250)
+        assert (moved[:4], moved[12:]) == (cdr[:4], cdr[12:])
