@@ -1,8 +1,9 @@
 """
 Sqlite3 file to raw messages: every schema rosbag2 has had, from Crystal on.
 
-The file is opened immutable, so neither locks nor journals are written beside it. Where a killed
-recorder left a journal, a temporary copy is opened instead, on which SQLite completes its work.
+The file is opened immutable, so neither locks nor journals are written beside it. What a killed
+recorder had committed to a write-ahead log is merged in a temporary copy. A transaction that it
+never finished, which SQLite would roll back, is read page by page: it is most of the recording.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from smaknet_core.data.storage import MessageIndex, modern_type, plain_message, 
 from smaknet_core.errors import BagError
 
 MAGIC: Final = b'SQLite format 3\0'
+# What a database can raise whose pages are not what they should be.
+_DAMAGE: Final = (sqlite3.Error, struct.error, LookupError, TypeError, ValueError, MemoryError)
 
 
 class SqliteFile:
@@ -29,18 +32,17 @@ class SqliteFile:
         self.path = path
         self.topics: dict[int, StoredTopic] = {}
         self.index = MessageIndex()
-        self.damage = ''
-        self.cut = _is_cut(path)
+        self.damage = _why_unfinished(path)
+        self.cut = bool(self.damage)
         self._pages: SqlitePages | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._db = self._connect()
         try:
             self._scan()
-        except sqlite3.Error as err:
+        except _DAMAGE as err:
             self.close()
-            raise BagError(
-                f'{path}: no rosbag2 recording, or cut at its very start ({err})'
-            ) from err
+            reason = f'no rosbag2 recording, or cut at its very start ({err})'
+            raise BagError(f'{path}: {reason}') from err
         self.index.finish()
 
     def read(self, row: int) -> bytes:
@@ -64,13 +66,12 @@ class SqliteFile:
             self._copy.cleanup()
 
     def _connect(self) -> sqlite3.Connection:
-        journals = [self.path.with_name(self.path.name + end) for end in ('-wal', '-journal')]
-        journals = [path for path in journals if path.is_file() and path.stat().st_size]
-        if not journals:
+        log = _beside(self.path, '-wal')
+        if not log.is_file() or not log.stat().st_size:
             uri = f'{self.path.absolute().as_uri()}?immutable=1'
             return sqlite3.connect(uri, uri=True, check_same_thread=False)
         self._copy = tempfile.TemporaryDirectory(prefix='smaknet-')
-        for path in (self.path, *journals):
+        for path in (self.path, log):
             shutil.copyfile(path, Path(self._copy.name, path.name))
         return sqlite3.connect(Path(self._copy.name, self.path.name), check_same_thread=False)
 
@@ -80,9 +81,8 @@ class SqliteFile:
         # Pictures are long chains of pages; mapped, they are read several times faster.
         self._db.execute(f'PRAGMA mmap_size = {2**31}')
         self._read_topics()
-        if self.cut:  # SQLite would fill what is missing of the last page with zeros
+        if self.cut:
             self._scan_pages()
-            self.damage = 'cut: it is shorter than its header says'
             return
         try:
             for rowid, topic, stamp, data in self._rows():
@@ -143,15 +143,32 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and '\0' not in value
 
 
-def _is_cut(path: Path) -> bool:
-    """Whether the file lacks pages that its header counts, or a part of its last page."""
+def _why_unfinished(path: Path) -> str:
+    """Say why a database's own tree of pages cannot be relied on; '' if it can."""
     with path.open('rb') as file:
         header = file.read(100)
     page = int.from_bytes(header[16:18], 'big')
     page = 65536 if page == 1 else max(page, 512)
     numbers = struct.unpack('>25I', header.ljust(100, b'\0'))
     changes, pages, counted_at = numbers[6], numbers[7], numbers[23]
-    # The page count is only valid if it was written by the last change.
-    expected = pages * page if changes == counted_at else 0
     size = path.stat().st_size
-    return size < expected or size % page > 0
+    # The page count is only valid if it was written by the last change.
+    expected = pages * page if changes == counted_at else size
+    if size < expected or size % page:
+        # SQLite would fill what is missing of the last page with zeros.
+        return 'cut: it is shorter than its header says'
+    if size > expected or _is_hot(_beside(path, '-journal')):
+        return 'cut: its last transaction was never finished'
+    return ''
+
+
+def _is_hot(journal: Path) -> bool:
+    """Whether a rollback journal belongs to an unfinished transaction."""
+    if not journal.is_file():
+        return False
+    with journal.open('rb') as file:
+        return file.read(8) == b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)

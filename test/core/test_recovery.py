@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+import signal
 import sqlite3
+import subprocess
+import sys
 import tempfile
 
 from bag_maker import (
@@ -282,3 +285,34 @@ def test_the_database_really_cannot_be_read_by_its_tree(tmp_path):
         with pytest.raises(sqlite3.DatabaseError):
             db.execute('SELECT data FROM messages').fetchall()
     db.close()
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_killed_recorder_leaves_nearly_all(tmp_path, storage):
+    """A real one, by SIGKILL: an open chunk, or a transaction that SQLite would roll back."""
+    program = (
+        'import os, signal, sys; from bag_maker import *; from rosbags.rosbag2 import Writer;'
+        'path, storage = sys.argv[1:];'
+        'writer = Writer(path, version=9, storage_plugin=STORAGES[storage]); writer.open();'
+        'messages = camera_messages(["top"], count=1200, kind=RAW); topics = {};\n'
+        'for m in messages:\n'
+        '    if m.topic not in topics:\n'
+        '        topics[m.topic] = writer.add_connection(m.topic, m.msgtype, typestore=store())\n'
+        '    writer.write(topics[m.topic], m.receive_ns, m.cdr)\n'
+        'os.kill(os.getpid(), signal.SIGKILL)'
+    )
+    path = tmp_path / 'killed'
+    here = Path(__file__).parent
+    done = subprocess.run([sys.executable, '-c', program, path, storage], cwd=here, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (path / 'metadata.yaml').exists()
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    with open_recording(path) as recording:
+        messages = read_all(recording)
+        assert recording.cut
+    assert messages == camera_messages(['top'], count=1200, kind=RAW)[: len(messages)]
+    assert len(messages) > 700
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    with open_recording(repair(path)) as recording:
+        assert read_all(recording) == messages
+        assert not recording.unfinished
