@@ -104,7 +104,7 @@ class Demonstration:
         except OSError as err:
             raise DemonstrationError(f'{path}: cannot be written ({err.strerror})') from err
         if not written:
-            refuse_existing(path)
+            raise DemonstrationError(f'{path}: exists and is not overwritten')
 
 
 def load(path: Path, model_hash: str | None = None) -> Demonstration:
