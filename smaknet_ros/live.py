@@ -60,7 +60,7 @@ class LiveRun:
     statuses: list[LiveStatus] = field(default_factory=list)
     embeddings: int = 0
     info: dict[str, Any] = field(default_factory=dict)
-    sent_ns: frozenset[int] = frozenset()  # header stamps of all frames in the recording
+    sent_ns: frozenset[int] = frozenset()  # header stamps of the recording's frames
     exit_codes: dict[str, int] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
 
@@ -179,13 +179,14 @@ def play_into_node(
         values = {'model': str(model), 'demonstration': [str(path) for path in demonstrations]}
         values |= {**camera_parameters(recording), **(parameters or {})}
         sent_ns = frozenset(
-            int(stamp) for name in recording.cameras for stamp in recording.camera_stamps(name)[1]
+            int(ns) for name in recording.cameras for ns in recording.camera_stamps(name)[1]
         )
-    playing = [str(bag), f'--rate={rate}', f'--start={start}', '--wait-for-subscribers=2']
+    playing = [str(bag), f'--rate={rate}', f'--start={start}', f'--stamp={stamp}']
+    playing += ['--wait-for-subscribers=2', '--topics', *topics]
     with own_domain() as domain_id:
         listener = Listener(f'/{MATCHER}', topics, domain_id)
         try:
-            run = _play(listener, values, [*playing, '--topics', *topics], deadline_s)
+            run = _play(listener, values, playing, deadline_s)
         finally:
             listener.close()
     run.sent_ns = sent_ns
