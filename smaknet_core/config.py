@@ -37,8 +37,9 @@ EmbeddingNorm = Literal['none', 'batch', 'l2', 'batch_l2']
 class DataConfig:
     """From recordings to clips."""
 
-    # Network input in pixels; frames are resized to it whatever their aspect.
+    # Rows of the network's input; frames are resized to it whatever their aspect.
     height: int = 128
+    # Columns of the network's input.
     width: int = 128
     # Frames of one set may be this far apart; about half a camera period is right.
     max_spread_s: float = 0.05

@@ -1,0 +1,133 @@
+"""Losses against loops that spell them out, and n-pairs against pytorch-metric-learning."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import pytest
+from smaknet_core.config import LossConfig
+from smaknet_core.losses import compute_loss, infonce, npairs
+import torch
+
+torch.set_num_threads(1)
+
+
+def random_pair(seed=0, sequences=2, pairs=5, size=4):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, sequences, pairs, size)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def slow_cross_entropy(scores, right):
+    """-log of the share of exp(score) that the right answer has."""
+    return -math.log(math.exp(scores[right]) / sum(math.exp(score) for score in scores))
+
+
+def slow_npairs(anchors, positives, regulariser):
+    """As TCN's code has it: one recording after the other, one anchor after the other."""
+    terms, norms = [], []
+    for of_anchors, of_positives in zip(anchors.tolist(), positives.tolist(), strict=True):
+        for i, anchor in enumerate(of_anchors):
+            scores = [sum(a * p for a, p in zip(anchor, q, strict=True)) for q in of_positives]
+            terms.append(slow_cross_entropy(scores, i))
+            norms.append(sum(a * a for a in anchor) + sum(p * p for p in of_positives[i]))
+    return sum(terms) / len(terms) + 0.25 * regulariser * sum(norms) / len(norms)
+
+
+def slow_infonce(anchors, positives, temperature):
+    def cosine(a, b):
+        dot = sum(x * y for x, y in zip(a, b, strict=True))
+        return dot / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+    terms = []
+    for of_anchors, of_positives in zip(anchors.tolist(), positives.tolist(), strict=True):
+        for i in range(len(of_anchors)):
+            there = [cosine(of_anchors[i], p) / temperature for p in of_positives]
+            back = [cosine(of_positives[i], a) / temperature for a in of_anchors]
+            terms.append((slow_cross_entropy(there, i) + slow_cross_entropy(back, i)) / 2)
+    return sum(terms) / len(terms)
+
+
+shapes = {'seed': st.integers(0, 999), 'sequences': st.integers(1, 3), 'pairs': st.integers(2, 6)}
+
+
+@given(st.fixed_dictionaries(shapes), st.floats(0, 1))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_npairs_is_what_the_loop_says(shape, regulariser):
+    anchors, positives = random_pair(**shape)
+    expected = slow_npairs(anchors, positives, regulariser)
+    assert npairs(anchors, positives, regulariser).item() == pytest.approx(expected)
+
+
+@given(st.fixed_dictionaries(shapes), st.floats(0.05, 2))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_infonce_is_what_the_loop_says(shape, temperature):
+    anchors, positives = random_pair(**shape)
+    expected = slow_infonce(anchors, positives, temperature)
+    assert infonce(anchors, positives, temperature).item() == pytest.approx(expected)
+    swapped = infonce(positives, anchors, temperature).item()
+    assert swapped == pytest.approx(expected), 'both directions count alike'
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_npairs_agrees_with_pytorch_metric_learning(seed):
+    """Out of the box theirs normalises and has no regulariser: both are set straight here."""
+    oracle = pytest.importorskip('pytorch_metric_learning')
+    from pytorch_metric_learning.distances import DotProductSimilarity
+    from pytorch_metric_learning.losses import NPairsLoss
+
+    assert oracle.__version__
+    theirs = NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))
+    anchors, positives = random_pair(seed, sequences=1, pairs=8, size=32)
+    labels = torch.arange(8)
+    expected = theirs(torch.cat([anchors[0], positives[0]]), torch.cat([labels, labels]))
+    assert npairs(anchors, positives, 0.0).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize('pairs', [2, 16, 64])
+def test_chance_level_is_the_logarithm_of_the_number_of_pairs(pairs):
+    same = torch.ones(2, pairs, 8)
+    assert infonce(same, same, 0.1).item() == pytest.approx(math.log(pairs), rel=1e-5)
+    assert npairs(same, same, 0.0).item() == pytest.approx(math.log(pairs), rel=1e-5)
+
+
+def test_the_regulariser_is_a_quarter_of_lambda_per_squared_length():
+    anchors = positives = 2 * torch.ones(1, 3, 4)  # squared length 16 each
+    with_it = npairs(anchors, positives, 0.002) - npairs(anchors, positives, 0.0)
+    assert with_it.item() == pytest.approx(0.25 * 0.002 * 32, rel=1e-3)
+
+
+def test_other_recordings_are_no_negatives():
+    """Two recordings of the same scene: were they mixed, each pair would have two right rows."""
+    anchors, positives = random_pair(sequences=1)
+    alone = infonce(anchors, positives, 0.1)
+    twice = infonce(anchors.repeat(2, 1, 1), positives.repeat(2, 1, 1), 0.1)
+    assert twice.item() == pytest.approx(alone.item())
+
+
+def test_perfect_and_perfectly_wrong_matches():
+    axes = torch.eye(8)[None]
+    assert infonce(axes, axes, 0.05).item() < 1e-6
+    assert infonce(axes, axes.roll(1, dims=1), 0.05).item() > 19
+
+
+def test_lowering_the_loss_brings_pairs_together():
+    anchors, positives = random_pair(pairs=6, size=8)
+    anchors.requires_grad_()
+    infonce(anchors, positives, 0.5).backward()
+    moved = anchors.detach() - 0.1 * anchors.grad
+
+    def own(a):
+        return torch.cosine_similarity(a, positives, dim=-1).mean()
+
+    assert own(moved) > own(anchors.detach())
+
+
+def test_the_configured_loss_is_applied():
+    anchors, positives = random_pair()
+    made = LossConfig(name='npairs', regulariser=0.5)
+    assert compute_loss(made, anchors, positives) == npairs(anchors, positives, 0.5)
+    made = LossConfig(name='infonce', temperature=0.2)
+    assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
