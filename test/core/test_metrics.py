@@ -62,12 +62,11 @@ def test_the_order_of_dimensions_says_nothing(view, order):
     assert alignment_error(view[:, order], other[:, order]) == pytest.approx(error, abs=1e-6)
 
 
-@given(st.integers(0, 10_000), st.integers(0, 10_000))
+@given(st.integers(0, 10_000), st.floats(0, 0.01))
 @settings(max_examples=30, deadline=None, derandomize=True)
-def test_distinct_moments_seen_alike_are_a_perfect_alignment(seed, shift):
+def test_distinct_moments_seen_alike_are_a_perfect_alignment(seed, noise):
     view = np.random.default_rng(seed).standard_normal((30, 8)).astype(np.float32)
-    assert alignment_error(view, view + np.float32(shift % 7)) < 1
-    assert alignment_error(view, view.copy()) == 0
+    assert alignment_error(view, view + np.float32(noise)) == 0
 
 
 @given(st.integers(0, 10_000))

@@ -37,7 +37,7 @@ def test_l2_puts_vectors_on_the_sphere(kind):
 
 
 def test_without_centring_all_embeddings_point_the_same_way():
-    """Why `batch_l2` is the default: the cosines of a fresh network leave nothing to learn from."""
+    """Why `batch_l2` is the default: a fresh network leaves the loss nothing to hold on to."""
 
     def mean_cosine(kind):
         found = Normalise(kind).train()(raw())

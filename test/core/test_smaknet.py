@@ -61,7 +61,7 @@ def test_gradients_reach_every_parameter():
 
 
 def test_with_softmax_the_global_feature_cancels_and_learns_nothing():
-    """g shifts all scores alike; the slides' ablation therefore has a part that never moves."""
+    """It shifts all scores alike; the slides' ablation therefore has a part that never moves."""
     network = SmakNet(ModelConfig(attention='softmax')).double()
     network(images().double()).square().sum().backward()
     largest = max(p.grad.abs().max().item() for p in network.parameters())
