@@ -26,7 +26,8 @@ def describe_topic(node: Any, topic: str, type_name: str) -> str:
             f'{_full_name(p)} ({p.topic_type}, {topics.describe(p.qos_profile)})'
             for p in publishers
         )
-        return f'published by {seen}'
+        wrong = all(p.topic_type != type_name for p in publishers)
+        return f'published by {seen}' + (f', expected {type_name}' if wrong else '')
     others = sorted(name for name, types in node.get_topic_names_and_types() if type_name in types)
     others = [name for name in others if node.count_publishers(name) and name != topic]
     if not others:

@@ -1,0 +1,110 @@
+"""The launch file against setup.py, the configuration and the node it starts."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+from sensor_msgs.msg import Image
+from smaknet_ros import parameters
+
+ROOT = Path(__file__).parents[2]
+LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+SETUP = (ROOT / 'setup.py').read_text()
+NAMES = {
+    'params_file',
+    'namespace',
+    'use_sim_time',
+    'autostart',
+    'respawn',
+    'log_level',
+    'model',
+    'demonstration',
+    'device',
+}
+
+
+def calls(path, name):
+    """Find the calls of one function in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == name:
+            yield node
+
+
+def text(node):
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+@pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
+def test_executables_are_console_scripts_of_this_package(path):
+    nodes = list(calls(path, 'Node'))
+    assert nodes
+    for node in nodes:
+        keywords = {keyword.arg: text(keyword.value) for keyword in node.keywords}
+        assert keywords['package'] == 'smaknet_ros'
+        module = {'smaknet_matcher': 'matcher_node', 'smaknet_player': 'player_node'}
+        script = f'{keywords["executable"]} = smaknet_ros.{module[keywords["executable"]]}:main'
+        assert f"'{script}'" in SETUP
+
+
+@pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
+def test_declared_arguments_are_used_and_used_ones_declared(path):
+    declared = {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')}
+    used = {text(call.args[0]) for call in calls(path, 'LaunchConfiguration')}
+    assert declared == used
+    for call in calls(path, 'DeclareLaunchArgument'):
+        assert {'default_value', 'description'} <= {keyword.arg for keyword in call.keywords}
+
+
+@pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
+def test_configuration_files_exist_and_are_installed(path):
+    for call in calls(path, 'PathJoinSubstitution'):
+        parts = [text(element) for element in call.args[0].elts[1:]]
+        assert ROOT.joinpath(*parts).is_file()
+        assert f"glob('{parts[0]}/*')" in SETUP
+    assert "glob('launch/*.launch.py')" in SETUP
+
+
+def test_matcher_has_the_arguments_that_nav2_users_know():
+    path = ROOT / 'launch/matcher.launch.py'
+    assert {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')} == NAMES
+    rows = {row.name for row in parameters.TABLE}
+    assert {'model', 'demonstration', 'device', 'autostart'} <= rows
+
+
+def test_nothing_but_launch_is_imported():
+    for path in LAUNCH_FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                module = getattr(node, 'module', None) or node.names[0].name
+                assert module.partition('.')[0] in ('launch', 'launch_ros')
+
+
+@pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
+def test_launch_accepts_the_file(path):
+    pytest.importorskip('launch_ros', reason='launch_ros is only where ROS is installed')
+    spec = importlib.util.spec_from_file_location('launched', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.generate_launch_description().entities
+
+
+def test_the_command_line_that_launch_makes_is_understood(graph, world, tmp_path):
+    """What `ros2 launch` runs: file, then overrides in a file of their own, names, log level."""
+    (tmp_path / 'given.yaml').write_text(
+        '/**:\n  ros__parameters:\n    use_sim_time: false\n    autostart: true\n'
+        f'    model: "{world.model}"\n    demonstration: "{world.front}"\n'
+    )
+    process = graph.spawn(
+        'smaknet_matcher',
+        ['--ros-args', '--log-level', 'info', '--ros-args']
+        + ['-r', '__node:=smaknet_matcher', '-r', '__ns:=/left']
+        + ['--params-file', str(ROOT / 'config/matcher.yaml')]
+        + ['--params-file', str(tmp_path / 'given.yaml')],
+    )
+    camera = graph.camera('/left/camera/image_raw', Image).connect()
+    assert graph.state('/left/smaknet_matcher') == 'active'
+    camera.close()
+    assert process.stop() == 0
