@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from smaknet_core.baselines import RAW_PIXELS, thumbnail
+from smaknet_core.checkpoint import replace_file
 from smaknet_core.data.dataset import load_clips
 from smaknet_core.embedder import Embedder
-from smaknet_core.errors import ConfigError, DataError
+from smaknet_core.errors import ConfigError, DataError, printable
 from smaknet_core.metrics import alignment, alignment_per_pair, CHANCE, CONSTANT_MIDDLE
 from smaknet_core.types import Clip
 
@@ -65,14 +67,25 @@ def run_evaluate(
     """Body of `smaknet evaluate`: measure, print the table, write the JSON file."""
     if json_path and json_path.exists():
         raise ConfigError(f'{json_path}: exists and is never overwritten')
+    if json_path and not json_path.parent.is_dir():
+        raise ConfigError(f'{json_path}: there is no folder {json_path.parent}')
     console = console or Console()
     embedder = Embedder.load(model, device, threads)
     clips = load_clips(demos, cameras, embedder.config.data, cache_dir, console)
     result = evaluate(embedder, clips)
     console.print(_table(result, set(embedder.summary.get('recordings', ()))))
+    for name in result['skipped']:
+        console.print(Text(printable(f'{name}: skipped, it has one camera only')))
     if json_path:
-        json_path.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+        _write(json_path, result)
     return result
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    try:
+        replace_file(path, (json.dumps(result, indent=1) + '\n').encode())
+    except OSError as err:
+        raise ConfigError(f'{path}: cannot be written ({err.strerror or err})') from err
 
 
 def raw_pixels(clip: Clip) -> NDArray[np.float32]:
@@ -120,14 +133,14 @@ def _table(result: dict[str, Any], trained: set[str]) -> Table:
     table.add_column('recording')
     table.add_column('seen in training')
     for pair in result['per_pair']:
-        table.add_column(escape(pair), justify='right')
+        table.add_column(escape(printable(pair)), justify='right')
     table.add_column('i < j', justify='right', style='bold')
     table.add_column('raw pixels', justify='right')
     for name, row in result['per_recording'].items():
         cells = [_percent(row['per_pair'].get(pair)) for pair in result['per_pair']]
         seen = 'yes' if name in trained else 'no'
         ours, raw = _percent(row['alignment_error']), _percent(row['raw_pixels'])
-        table.add_row(escape(name), seen, *cells, ours, raw)
+        table.add_row(escape(printable(name)), seen, *cells, ours, raw)
     table.add_section()
     cells = [_percent(error) for error in result['per_pair'].values()]
     ours, raw = _percent(result['alignment_error']), _percent(result['raw_pixels'])
