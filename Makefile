@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-READY := .venv/.ready
+# Another stamp per sourced ROS: a .venv with ROS wheels does not go with one, and is then refused.
+READY := .venv/.ready$(ROS_DISTRO)
 
 # A python of another venv of ROS wheels tells its children not to find their libraries again.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -19,6 +20,11 @@ help:
 
 $(READY): setup.py .ci/constraints.txt .ci/set_up
 	@PYTHON='$(PYTHON)' .ci/set_up
+
+# A Python asked for by name is compared with the one .venv has.
+ifeq ($(origin PYTHON),command line)
+.PHONY: $(READY)
+endif
 
 demo: $(READY)
 	@$(PY) examples/live_demo.py
