@@ -75,8 +75,8 @@ setup(
     entry_points={
         'console_scripts': [
             'smaknet = smaknet_core.cli:main',
-            'smaknet_matcher = smaknet_ros.matcher_node:main',
-            'smaknet_player = smaknet_ros.player_node:main',
+            'smaknet_matcher = smaknet_ros.commands:matcher',
+            'smaknet_player = smaknet_ros.commands:player',
         ],
     },
 )

@@ -44,9 +44,7 @@ def test_executables_are_console_scripts_of_this_package(path):
     for node in nodes:
         keywords = {keyword.arg: text(keyword.value) for keyword in node.keywords}
         assert keywords['package'] == 'smaknet_ros'
-        module = {'smaknet_matcher': 'matcher_node', 'smaknet_player': 'player_node'}
-        script = f'{keywords["executable"]} = smaknet_ros.{module[keywords["executable"]]}:main'
-        assert f"'{script}'" in SETUP
+        assert f"'{keywords['executable']} = smaknet_ros." in SETUP
 
 
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)

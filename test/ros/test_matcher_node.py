@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import signal
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -269,7 +270,7 @@ def test_what_keeps_pictures_away_is_told(graph, world):
     assert 'front/image_raw/compressed (reliability): subscribed reliable, volatile' in mismatch
     assert '/smaknet_listener (sensor_msgs/msg/CompressedImage, best effort, volatile)' in mismatch
     (silence,) = (line for line in lines if 'camera side: no message' in line)
-    assert '/sidee/image_raw/compressed for 5 s: nobody publishes it' in silence
+    assert re.search(r'/sidee/image_raw/compressed for \d s: nobody publishes it', silence)
     assert '/side/image_raw/compressed' in silence
     front.close()
     side.close()

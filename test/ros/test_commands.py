@@ -1,0 +1,40 @@
+"""The console scripts on a machine with and without ROS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize('command', ['matcher', 'player'])
+def test_without_ros_one_line_says_what_to_do(command):
+    program = (
+        "import sys; sys.modules['rclpy'] = None\n"
+        f'from smaknet_ros.commands import {command}; sys.exit({command}())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.count('\n') == 1
+    assert f'smaknet_{command}: ' in done.stderr
+    assert 'has no rclpy: source' in done.stderr
+
+
+@pytest.mark.parametrize('command', ['matcher', 'player'])
+def test_help_has_an_example(command):
+    program = f'from smaknet_ros.commands import {command}; import sys; sys.exit({command}())'
+    done = subprocess.run(
+        [sys.executable, '-c', program, '--help'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert f'example: smaknet_{command}' in done.stdout

@@ -1,0 +1,132 @@
+"""The node's line without a node: the numbers of offline, and no frame harms the next."""
+
+from __future__ import annotations
+
+import array
+import time
+
+import pytest
+from sensor_msgs.msg import CompressedImage
+from smaknet_core import demonstration
+from smaknet_core.data.bags import open_recording
+from smaknet_core.embedder import Embedder
+from smaknet_core.follow import follow_recording, Follower, RecordedSets
+from smaknet_ros import parameters
+from smaknet_ros.conversions import to_time
+from smaknet_ros.health import CameraHealth
+from smaknet_ros.line import Line
+from smaknet_ros.settings import settings_of
+from smaknet_ros.slots import Arrival
+
+CAMERAS = ('front', 'side')
+
+
+@pytest.fixture
+def embedder(world):
+    return Embedder.load(world.model, 'cpu')
+
+
+class Fed:
+    """A line, what it reported, and a clock that goes as the recording's."""
+
+    def __init__(self, world, embedder, **overrides):
+        self.settings = settings_of(parameters.resolve({'cameras': list(CAMERAS), **overrides}))
+        self.told = []
+        self.health = {name: CameraHealth() for name in CAMERAS}
+        follower = Follower(embedder, [demonstration.load(world.both)], self.settings.match)
+        self.line = Line(
+            self.settings, follower, self.health, lambda key, text: self.told.append(text)
+        )
+
+    def arrival(self, camera, stamp_ns, data, arrived_ns=None):
+        msg = CompressedImage(format='jpeg', data=array.array('B', data))
+        msg.header.stamp, msg.header.frame_id = to_time(stamp_ns), camera
+        arrived_ns = stamp_ns if arrived_ns is None else arrived_ns
+        self.health[camera].receive(arrived_ns, time.monotonic())
+        return Arrival(camera, msg, arrived_ns, time.monotonic())
+
+
+def recorded(world):
+    with open_recording(world.bag) as recording:
+        for raw in recording.raw_frames():
+            yield raw.camera, raw.stamp_ns, bytes(raw.message().data)
+
+
+def test_live_gives_the_very_numbers_of_offline(world, embedder):
+    fed = Fed(world, embedder)
+    live = []
+    for camera, stamp_ns, data in recorded(world):
+        live += fed.line.take([fed.arrival(camera, stamp_ns, data)])
+    follower = Follower(embedder, [demonstration.load(world.both)], fed.settings.match)
+    with open_recording(world.bag) as recording:
+        sets = RecordedSets(recording, CAMERAS, fed.settings.max_spread_s)
+        offline = list(follow_recording(follower, sets))
+    assert len(live) == len(offline) > 80
+    for result, expected in zip(live, offline, strict=True):
+        match = result.followed.match
+        assert (match.stamp_ns, match.timestep, match.state) == (
+            expected.match.stamp_ns,
+            expected.match.timestep,
+            expected.match.state,
+        )
+        # Offline embeds sixteen sets at once: the last bits differ, and random weights blow them up.
+        assert match.confidence == pytest.approx(expected.match.confidence, abs=0.03)
+        assert result.frame_id == 'front'
+
+
+def test_a_failure_is_counted_told_and_over_with_the_next_frame(world, embedder, monkeypatch):
+    fed = Fed(world, embedder)
+    frames = list(recorded(world))
+    results = [r for f in frames[:20] for r in fed.line.take([fed.arrival(*f)])]
+    with monkeypatch.context() as patch:
+        patch.setattr(embedder, 'embed', lambda images: 1 / 0)
+        broken = [r for f in frames[20:40] for r in fed.line.take([fed.arrival(*f)])]
+    after = [r for f in frames[40:60] for r in fed.line.take([fed.arrival(*f)])]
+    assert results
+    assert broken == []
+    assert after
+    assert fed.line.failures >= 9
+    assert 'cannot match frames of front, side: division by zero' in fed.told[-1]
+
+
+def test_a_bad_frame_names_camera_and_reason_and_spares_the_others(world, embedder):
+    fed = Fed(world, embedder)
+    results = []
+    for i, (camera, stamp_ns, data) in enumerate(recorded(world)):
+        if i == 10:
+            data = b'no picture'
+        results += fed.line.take([fed.arrival(camera, stamp_ns, data)])
+        last = stamp_ns
+    assert len(results) > 80
+    assert sum(health.refused['bad'] for health in fed.health.values()) == 1
+    (told,) = fed.told
+    assert 'bad frame: neither JPEG nor PNG' in told
+    assert told.startswith(('camera front', 'camera side'))
+    assert fed.line.overdue(last) is None
+
+
+def test_overdue_keeps_the_old_stamp_and_names_the_missing(world, embedder):
+    fed = Fed(world, embedder)
+    assert fed.line.overdue(10**18) is None
+    results = []
+    for frame in list(recorded(world))[:40]:
+        results += fed.line.take([fed.arrival(*frame)])
+    last = results[-1]
+    fresh_ns = last.arrived_ns + 10**8
+    assert fed.line.overdue(fresh_ns) is None
+    stale = fed.line.overdue(last.arrived_ns + 6 * 10**8)
+    assert stale.match.state.value == 'STALE'
+    assert stale.match.stamp_ns == last.followed.match.stamp_ns
+    assert [reason.partition(':')[0] for reason in stale.waiting_for] == ['front', 'side']
+    lost = fed.line.overdue(last.arrived_ns + 3 * 10**9)
+    assert lost.match.state.value == 'LOST'
+    fed.line.reset()
+    assert fed.line.overdue(last.arrived_ns + 3 * 10**9) is None
+
+
+def test_clocks_that_differ_are_told_once_per_camera(world, embedder):
+    fed = Fed(world, embedder)
+    for camera, stamp_ns, data in list(recorded(world))[:20]:
+        fed.line.take([fed.arrival(camera, stamp_ns, data, stamp_ns + 3600 * 10**9)])
+    assert len(fed.told) == 2
+    assert all("-3600.0 s off this node's clock" in text for text in fed.told)
