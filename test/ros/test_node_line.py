@@ -69,7 +69,7 @@ def test_live_gives_the_very_numbers_of_offline(world, embedder):
             expected.match.timestep,
             expected.match.state,
         )
-        # Offline embeds sixteen sets at once: the last bits differ, and random weights blow them up.
+        # Offline embeds sixteen sets at once: the last bits differ, which random weights blow up.
         assert match.confidence == pytest.approx(expected.match.confidence, abs=0.03)
         assert result.frame_id == 'front'
 
