@@ -106,7 +106,7 @@ def load_model(path: Path) -> ModelFile:
     try:
         config = from_mapping(TrainConfig, header['config'], f'{path}: config')
         calibration = from_mapping(Calibration, header['calibration'], f'{path}: calibration')
-        cameras = tuple(str(name) for name in header['cameras'])
+        cameras = _camera_names(header['cameras'])
         summary = dict(header['summary'])
     except ConfigError as err:
         raise ModelError(str(err)) from err
@@ -115,6 +115,12 @@ def load_model(path: Path) -> ModelFile:
     encoder = Encoder(config.model).eval()
     encoder.load_state_dict(_checked(tensors, encoder, path))
     return ModelFile(encoder, config, cameras, calibration, summary)
+
+
+def _camera_names(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f'cameras: expected a list of names, got {names!r}')
+    return tuple(names)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Any]:
