@@ -70,6 +70,7 @@ def match_status(
     cameras: Sequence[str],
     spread_s: float,
     latency_s: float,
+    age_s: float,
     waiting_for: Sequence[str] = (),
 ) -> DiagnosticArray:
     """
@@ -82,7 +83,8 @@ def match_status(
         source: demonstration and hash, as on ~/match.
         cameras: present in the set, in the order of the rows on ~/embedding.
         spread_s: between the set's oldest and newest frame.
-        latency_s: from receiving the set's oldest frame to now.
+        latency_s: from receiving the set's oldest frame to the first message about it.
+        age_s: from receiving the set's oldest frame to now.
         waiting_for: what holds up the next set, one reason per camera.
     """
     low, high = match.interval_s
@@ -100,6 +102,7 @@ def match_status(
         'cameras': ' '.join(cameras),
         'spread': f'{spread_s:.4f}',
         'latency': f'{latency_s:.4f}',
+        'age': f'{age_s:.4f}',
         'waiting_for': '; '.join(waiting_for),
     }
     status = DiagnosticStatus(

@@ -36,6 +36,7 @@ class Outputs:
     def __init__(self, node: LifecycleNode, settings: Settings, latencies: Latencies) -> None:
         self._node = node
         self._latencies = latencies
+        self._latency_s = 0.0  # of the last set
         self._sources: dict[str, str] = {}
         self._painted_s: dict[str, float] = {}
         self._match = self._publisher(TimeReference, topics.MATCH, topics.every_one())
@@ -66,8 +67,8 @@ class Outputs:
         source = self._sources.get(match.demonstration, match.demonstration)
         if match.state.actionable:
             self._match.publish(conversions.time_reference(match, frame_id, source))
-        latency_s = time.monotonic() - result.received_s
-        self._latencies.add(latency_s)
+        self._latency_s = time.monotonic() - result.received_s
+        self._latencies.add(self._latency_s)
         embeddings = result.followed.embeddings
         self._status.publish(
             conversions.match_status(
@@ -77,7 +78,8 @@ class Outputs:
                 source,
                 tuple(embeddings),
                 result.followed.spread_s,
-                latency_s,
+                self._latency_s,
+                self._latency_s,
             )
         )
         if embeddings:
@@ -95,6 +97,7 @@ class Outputs:
                 self._sources.get(match.demonstration, match.demonstration),
                 tuple(result.followed.embeddings),
                 result.followed.spread_s,
+                self._latency_s,
                 time.monotonic() - result.received_s,
                 overdue.waiting_for,
             )

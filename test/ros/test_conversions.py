@@ -51,6 +51,7 @@ def test_status_has_fixed_keys_and_formats():
         ('front', 'side'),
         0.0123,
         0.02,
+        0.7,
         ('top: never seen',),
     )
     assert conversions.to_ns(msg.header.stamp) == STAMP
@@ -70,6 +71,7 @@ def test_status_has_fixed_keys_and_formats():
         'cameras': 'front side',
         'spread': '0.0123',
         'latency': '0.0200',
+        'age': '0.7000',
         'waiting_for': 'top: never seen',
     }
 
