@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+import math
 
 from smaknet_core.data.sync import Synchroniser
 from smaknet_core.errors import ImageError
@@ -190,6 +191,9 @@ class Line:
     def _follow(self, sets: Sequence[FrameSet]) -> list[Result]:
         try:
             followed = self._follower.process(sets)
+            if not all(map(_is_finite, followed)):
+                self._follower.reset()  # it would stay so for ever
+                raise ArithmeticError('the match is not a number')
         except Exception as err:  # out of memory, a damaged model: the next batch may do
             self.failures += len(sets)
             cameras = ', '.join(sorted({c for frames in sets for c in frames.cameras}))
@@ -200,6 +204,13 @@ class Line:
             self._failure = ''
         pairs = zip(followed, sets, strict=True)
         return [Result(f, _frames(frames)) for f, frames in pairs]
+
+
+def _is_finite(followed: Followed) -> bool:
+    """Whether all numbers are numbers; only the margin may be infinite, where nothing rivals."""
+    match = followed.match
+    numbers = (match.time_s, match.progress, match.rate, match.distance, match.confidence)
+    return all(map(math.isfinite, (*numbers, *match.interval_s))) and not math.isnan(match.margin)
 
 
 def _frames(frames: FrameSet) -> dict[str, Frame]:

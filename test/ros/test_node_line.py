@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+from dataclasses import replace
+import math
 import time
 
 import pytest
@@ -81,6 +83,26 @@ def test_a_failure_is_counted_told_and_over_with_the_next_frame(world, embedder,
     assert after
     assert fed.line.failures >= 9
     assert 'cannot match frames of front, side: division by zero' in fed.told[-1]
+
+
+def test_a_match_that_is_no_number_is_not_let_out(world, embedder, monkeypatch):
+    fed = Fed(world, embedder)
+    frames = list(recorded(world))
+    fine = [r for f in frames[:20] for r in fed.line.take([fed.arrival(*f)])]
+    process = Follower.process
+
+    def poisoned(self, sets):
+        followed = process(self, sets)
+        return [replace(f, match=replace(f.match, confidence=math.nan)) for f in followed]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Follower, 'process', poisoned)
+        broken = [r for f in frames[20:24] for r in fed.line.take([fed.arrival(*f)])]
+    after = [r for f in frames[24:40] for r in fed.line.take([fed.arrival(*f)])]
+    assert fine
+    assert broken == []
+    assert set(fed.told) == {'cannot match frames of front, side: the match is not a number'}
+    assert after[0].followed.match.state.value == 'INIT'
 
 
 def test_a_bad_frame_names_camera_and_reason_and_spares_the_others(world, embedder):
