@@ -106,7 +106,7 @@ def _upward(name: str, source: str) -> list[str]:
 
 def test_every_core_module_is_in_the_table() -> None:
     unknown = [name for name in CORE if not _step(name)]
-    assert unknown == [], 'add them to LEVELS or PARTS, and to docs/architecture.md'
+    assert unknown == [], f'add to LEVELS or PARTS, and to docs/architecture.md: {unknown}'
 
 
 def test_table_names_only_what_exists() -> None:
@@ -192,7 +192,7 @@ def test_every_core_module_has_its_test() -> None:
     tests = {path.stem.removeprefix('test_') for path in (ROOT / 'test' / 'core').glob('test_*')}
     own = {name: {word.split('.')[-1] for word in (name, _step(name))} for name in CORE}
     untested = [name for name, words in own.items() if not words & tests]
-    assert untested == [], 'give each a test/core/test_<module>.py, or one of its step'
+    assert untested == [], f'no test/core/test_<module>.py, nor one of the step: {untested}'
 
 
 # What may not be in any source: each one runs what a file or a user says.
@@ -275,11 +275,12 @@ def test_every_path_in_the_docs_exists() -> None:
         text = doc.read_text(encoding='utf-8')
         missing += [path for path in PATH.findall(text) if not [*ROOT.glob(path.rstrip('/'))]]
         missing += [link for link in LINK.findall(text) if not (doc.parent / link).exists()]
-    assert missing == []
+    assert missing == [], f'named in README.md or docs/, but not there: {missing}'
 
 
 def test_every_module_is_on_the_map() -> None:
     text = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
     paths = {path.relative_to(ROOT).as_posix() for path in MODULES.values()}
-    unnamed = {path for path in paths if f'`{path}`' not in text}
-    assert {path for path in unnamed if not path.endswith('__init__.py')} == set()
+    named = set(re.findall(r'`([\w/]+\.py)`', text))
+    unnamed = {path for path in paths - named if not path.endswith('__init__.py')}
+    assert unnamed == set(), f'not in docs/architecture.md: {sorted(unnamed)}'
