@@ -146,14 +146,17 @@ class OptimConfig:
     # Stop earlier when this much time has passed; 0 means no limit.
     minutes: float = 0.0
     # Of AdamW, at its highest.
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     # The rate rises over this many steps, then follows a cosine down to a twentieth.
     warmup_steps: int = 50
     # Of AdamW.
     weight_decay: float = 1e-4
     # Gradients longer than this are shortened; 0 means never.
     clip_norm: float = 5.0
-    # Held-out alignment is measured this often.
+    # After this share of the run, batch normalisation uses its running averages, as it will when
+    # deployed; 1 means never. Without it, a network trained on many scenes loses much of its worth.
+    settle_after: float = 0.6
+    # Held-out alignment is measured, and the run saved, this often.
     evaluate_every: int = 200
 
     def __post_init__(self) -> None:
@@ -164,6 +167,7 @@ class OptimConfig:
         _check(self.warmup_steps >= 0, 'optim.warmup_steps', self.warmup_steps, '>= 0')
         _check(0 <= decay < math.inf, 'optim.weight_decay', decay, '>= 0')
         _check(self.clip_norm >= 0, 'optim.clip_norm', self.clip_norm, '>= 0')
+        _check(0 <= self.settle_after <= 1, 'optim.settle_after', self.settle_after, '0 ... 1')
         _check(self.evaluate_every >= 1, 'optim.evaluate_every', self.evaluate_every, '>= 1')
 
 

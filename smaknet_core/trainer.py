@@ -126,7 +126,10 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
 
         # forward, loss
         run.model.train()
-        embedded = run.model(images.contiguous(memory_format=torch.channels_last))
+        if _progress(config.optim, status) >= config.optim.settle_after:
+            run.encoder.settle()
+        images = images.contiguous(memory_format=torch.channels_last)
+        embedded = run.model(images, recordings=len(draws))
         anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
         loss = compute_loss(config.loss, anchors, positives)
         if not torch.isfinite(loss):
@@ -181,11 +184,16 @@ def make_fabric(config: TrainConfig) -> Fabric:
 def learning_rate(optim: OptimConfig, status: Status) -> float:
     """Rise linearly for the warm-up, then follow a cosine down to a twentieth."""
     rise = min(1.0, (status.step + 1) / max(1, optim.warmup_steps))
+    fall = 0.05 + 0.95 * (1 + math.cos(math.pi * _progress(optim, status))) / 2
+    return optim.learning_rate * rise * fall
+
+
+def _progress(optim: OptimConfig, status: Status) -> float:
+    """Share of the run that is over, 0 ... 1: by steps, or by minutes where they end first."""
     progress = status.step / optim.steps
     if optim.minutes:
         progress = max(progress, status.seconds / (60 * optim.minutes))
-    fall = 0.05 + 0.95 * (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return optim.learning_rate * rise * fall
+    return min(1.0, progress)
 
 
 def hash_seed(seed: int, step: int) -> int:

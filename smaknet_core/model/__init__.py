@@ -19,7 +19,30 @@ class Encoder(nn.Module):
         self.network = SmakNet(config)
         self.normalise = Normalise(config.embedding_norm)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map B x 3 x H x W floats in -1 ... 1 to embeddings, B x 32."""
-        embedded: torch.Tensor = self.normalise(self.network(images))
-        return embedded
+    def forward(self, images: torch.Tensor, recordings: int = 1) -> torch.Tensor:
+        """
+        Map B x 3 x H x W floats in -1 ... 1 to embeddings, B x 32.
+
+        In training, the embedding is normalised over each recording's images on its own: over
+        several scenes together, "which scene" fills the unit variance and nothing is left that
+        tells time (docs/decisions.md).
+
+        Args:
+            images: in training in the order of 2 views x `recordings` x timesteps.
+            recordings: how many meet in the batch.
+        """
+        raw: torch.Tensor = self.network(images)
+        if recordings == 1 or not self.normalise.training:
+            embedded: torch.Tensor = self.normalise(raw)
+            return embedded
+        views = raw.view(2, recordings, -1, raw.shape[-1])
+        parts = [self.normalise(part.flatten(0, 1)) for part in views.unbind(1)]
+        return (
+            torch.stack(parts).view(recordings, 2, -1, raw.shape[-1]).transpose(0, 1).flatten(0, 2)
+        )
+
+    def settle(self) -> None:
+        """Let batch normalisation use its running averages, as when deployed, while training."""
+        for module in self.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                module.eval()
