@@ -154,7 +154,7 @@ class OptimConfig:
     # Gradients longer than this are shortened; 0 means never.
     clip_norm: float = 5.0
     # After this share of the run, batch normalisation uses its running averages, as it will when
-    # deployed; 1 means never. Without it, a network trained on many scenes loses much of its worth.
+    # deployed; 1 means never. A network trained on many scenes loses much of its worth without.
     settle_after: float = 0.6
     # Held-out alignment is measured, and the run saved, this often.
     evaluate_every: int = 200
