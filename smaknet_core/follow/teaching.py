@@ -55,15 +55,16 @@ def teach(
                 f'{path}: {len(stamps)} complete sets of {", ".join(names)}; '
                 f'{sets.describe_dropped()}: try fewer --cameras or a larger spread'
             )
+        vectors, times_s = np.stack(embeddings), (np.array(stamps) - stamps[0]) / 1e9
         demonstration = Demonstration(
             name=printable(name or recording.name),
             task=printable(recording.task),
             cameras=names,
             stamps_ns=np.array(stamps, np.int64),
-            embeddings=np.stack(embeddings),
+            embeddings=vectors,
             thumbnails=np.stack(thumbnails),
             model_hash=embedder.model_hash,
-            sigma=measure_views(np.stack(embeddings)),
+            sigma=measure_views(vectors, times_s),
         )
     demonstration.save(out)
     return demonstration

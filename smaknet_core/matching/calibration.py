@@ -32,6 +32,10 @@ MAX_ALIGNED = 12
 MAX_FOLLOWED = 6
 # Timesteps of one recording at least this share of it apart stand in for another task.
 FAR_SHARE = 0.25
+# The outlier level is at most so many times the distance of the farthest true matches.
+MOST_SLACK = 1.15
+# The same camera on another day may have been moved a little, and an alignment flatters.
+LEAST_SAME_VIEW = 0.8
 # The filter is started anew this often while its confidence is checked; its first half second,
 # when nothing is published, does not count.
 RUN_S = 10.0
@@ -68,18 +72,20 @@ class _Pair:
         return np.asarray(pairwise(self.stream, self.taught), np.float64)
 
     def true_distances(self) -> Floats:
-        """S, to the timestep nearest in time to the truth."""
-        steps = np.abs(self.truth_s[:, None] - self.taught_s[None]).argmin(axis=1)
-        return np.asarray(self.distances[np.arange(len(steps)), steps])
+        """S, to the nearest of the timesteps that count as right."""
+        apart_s = np.abs(self.truth_s[:, None] - self.taught_s[None])
+        right = apart_s <= np.maximum(WINDOW_S, apart_s.min(axis=1, keepdims=True))
+        return np.asarray(np.where(right, self.distances, np.inf).min(axis=1))
 
 
 def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     """
     Measure distance scales and confidence.
 
-    True matches are the same instants in other views and, where recordings share a task, the
-    instants a monotone alignment puts together. A single recording of a single camera has only
-    its neighbouring timesteps; the result is then too sure, and its `basis` says so.
+    True matches are the same instants in other views. Where recordings share a task, the instants
+    that a monotone alignment puts together say how much nearer the same camera's are. A single
+    recording of a single camera has only its neighbouring timesteps; the result is then too sure,
+    and its `basis` says so.
 
     Args:
         recordings: validation recordings, one or more.
@@ -91,13 +97,15 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     if not usable:
         raise DataError('calibration needs a recording of at least 4 timesteps')
     pairs, aligned, basis = _true_pairs(usable)
-    true = np.concatenate([pair.true_distances() for pair in (*pairs, *aligned)])
+    true = np.concatenate([pair.true_distances() for pair in pairs or aligned])
     others, other_basis = _other_distances(usable)
-    sigma = max(float(np.sqrt(np.mean(true**2))), 1e-6)
-    # Halfway, in ratio, between matches and non-matches; but matches must win nine times in ten.
-    halfway = np.sqrt(sigma * np.sqrt(np.mean(others**2)))
-    outlier = float(max(halfway, np.quantile(true, 0.9), sigma))
+    sigma = max(_mean_square_root(true), 1e-6)
+    outlier = max(_choose_outlier(true, others), sigma)
     calibration = Calibration(sigma, outlier, basis=f'{basis}; {other_basis}')
+    if pairs and aligned:
+        same = np.concatenate([pair.true_distances() for pair in aligned])
+        nearer = np.clip(_mean_square_root(same) / sigma, LEAST_SAME_VIEW, 1)
+        calibration = replace(calibration, same_view=float(nearer))
     followed = [
         replace(pair, stream_s=pair.stream_s / pace)
         for pair, pace in zip(_some(pairs or aligned, MAX_FOLLOWED), cycle(PACES), strict=False)
@@ -106,24 +114,21 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     return replace(calibration, temperature=_fit_temperature(followed, calibration))
 
 
-def measure_views(embeddings: NDArray[np.float32]) -> float | None:
+def measure_views(embeddings: NDArray[np.float32], times_s: Floats) -> float | None:
     """
-    Measure the root mean square distance of concurrent views, as `Calibration.sigma` is.
+    Measure the distance of concurrent views, as `Calibration.sigma` is.
 
     Args:
         embeddings: T x V x D.
+        times_s: T, strictly increasing.
 
     Returns:
         None with one view, and where the views do not differ at all.
     """
-    views = range(embeddings.shape[1])
-    squares = [
-        np.mean(np.sum((embeddings[:, i] - embeddings[:, j]) ** 2, axis=1))
-        for i in views
-        for j in views
-        if i < j
-    ]
-    sigma = float(np.sqrt(np.mean(squares))) if squares else 0.0
+    cameras = tuple(map(str, range(embeddings.shape[1])))
+    recording = _thin(CalibrationRecording('', times_s, cameras, embeddings))
+    true = [pair.true_distances() for pair in _view_pairs(recording)]
+    sigma = _mean_square_root(np.concatenate(true)) if true else 0.0
     return sigma if sigma > 0 else None
 
 
@@ -207,6 +212,22 @@ def _neighbour_pair(recording: CalibrationRecording) -> _Pair:
 def _some(things: Sequence[T], most: int) -> list[T]:
     """Give at most `most` of them, evenly chosen."""
     return list(things[:: -(-len(things) // most)]) if things else []
+
+
+def _mean_square_root(values: Floats) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _choose_outlier(true: Floats, others: Floats) -> float:
+    """
+    Give the distance at which `elsewhere` explains a set as well as the demonstration does.
+
+    Halfway, in ratio, from the farthest true matches to the nearest of the others; but never far
+    above the true matches, since what will be met live can be nearer than what was recorded: a
+    network puts scenes it never saw anywhere, and often together.
+    """
+    farthest, nearest = np.quantile(true, 0.9), np.quantile(others, 0.1)
+    return float(farthest * np.clip(np.sqrt(nearest / max(farthest, 1e-9)), 1, MOST_SLACK))
 
 
 def _other_distances(recordings: Sequence[CalibrationRecording]) -> tuple[Floats, str]:

@@ -18,17 +18,22 @@ from smaknet_core.config import MatchConfig
 from smaknet_core.matching.motion import Belief
 from smaknet_core.matching.taught import (
     Calibration,
-    distances_to,
     Floats,
+    scaled_distances_to,
     scales,
     Taught,
     WINDOW_S,
 )
 from smaknet_core.types import Vector
 
-# Limits of what one set can say, as a log-likelihood against `elsewhere`.
-CEILING = 3.0
-FLOOR = -3.0
+# What one set can say at most, as a log-likelihood ratio: that the scene is in a demonstration
+# rather than elsewhere, or the reverse, and that it is at one timestep rather than at another.
+MOST_PRESENCE = 3.0
+MOST_PLACE = 6.0
+# The two scales are taken to be at least this far apart, as a share of the squared outlier level.
+LEAST_SLOPE = 0.3
+# Distances beyond this many outlier levels are all alike: what is that far off says nothing.
+FAR = 2.0
 # Nothing is believed more firmly than this far from 0 and 1, so that all can be unlearned.
 SURE = 1e-9
 # Sets are compared with a running mean of the last of this much time.
@@ -53,7 +58,7 @@ class Evidence:
         self._taught = tuple(taught)
         self._time_s = config.evidence_time_s
         self._sigma, self._outlier = scales(taught, calibration)  # N each
-        self._sharpness = calibration.sharpness
+        self._calibration = calibration
         self._novelty = Novelty(calibration.sigma)
         self._ends = np.cumsum([len(demonstration) for demonstration in taught])[:-1]
         self._near = [_steps(demonstration, WINDOW_S) for demonstration in taught]
@@ -63,15 +68,10 @@ class Evidence:
         """Forget the stream."""
         self._novelty.reset()
 
-    def distances(self, embeddings: Mapping[str, Vector]) -> Floats:
-        """Measure one set (camera -> D) against all N timesteps."""
-        return np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
-
     def weigh(
         self,
         inside: Belief,
         outside: float,
-        distances: Floats,
         embeddings: Mapping[str, Vector],
         dt_s: float | None,
     ) -> tuple[Belief, float]:
@@ -81,8 +81,7 @@ class Evidence:
         Args:
             inside: R x N probabilities.
             outside: probability of `elsewhere`; all sums to 1.
-            distances: N, of the set to each timestep.
-            embeddings: the set itself, to see whether the scene has changed.
+            embeddings: of the set, camera -> D.
             dt_s: seconds since the last set, None for the first.
 
         Returns:
@@ -90,16 +89,21 @@ class Evidence:
         """
         weight = 1.0 if dt_s is None else min(1.0, dt_s / self._time_s)
         novelty = self._novelty.measure(embeddings, dt_s)
-        logs = log_likelihood(distances, self._sigma, self._outlier, self._sharpness)
+        distances = np.concatenate(
+            [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
+        )
         places = inside.sum(axis=0, dtype=np.float64)
         # Whether the scene is in a demonstration at all is asked of the neighbourhood: where the
         # match is sharp, to be a little off the predicted timestep must not look like leaving.
-        nearby = self._best_around(logs, self._near)
-        gain = np.log(places @ np.exp(weight * nearby) / places.sum())
+        nearest = -self._best_around(-distances, self._near)
+        present = presence(nearest, self._sigma, self._outlier)
+        gain = np.log(places @ np.exp(weight * present) / places.sum())
         # Against the demonstrations even an old thing counts: that errs on the safe side.
         odds = places.sum() / outside * np.exp(gain * novelty if gain > 0 else gain)
         outside = min(max(float(1 / (1 + odds)), SURE), 1 - SURE)
-        weighed = inside * np.exp(weight * self._discount(logs, novelty)).astype(np.float32)
+        logs = log_likelihood(distances, self._sigma, self._outlier, self._calibration.sharpness)
+        logs = self._discount(logs, novelty)
+        weighed = inside * np.exp(weight * (logs - logs.max())).astype(np.float32)
         weighed *= (1 - outside) / weighed.sum(dtype=np.float64)
         return weighed, outside
 
@@ -146,25 +150,40 @@ class Novelty:
         return min(1.0, float(np.mean(changes)) / self._sigma) if changes else 1.0
 
 
-def log_likelihood(
-    distances: Floats, sigma: Floats | float, outlier: Floats | float, sharpness: float
-) -> Floats:
+def presence(distances: Floats, sigma: Floats | float, outlier: Floats | float) -> Floats:
     """
-    Weigh distances to N timesteps against `elsewhere`, whose log-likelihood is 0.
+    Weigh being at a timestep against being elsewhere, as a log-likelihood ratio.
 
-    Gaussian in the distance, but one set is never heard too loudly: it speaks for no timestep by
-    more than CEILING (a picture of the demonstration is not the demonstration), and against none
-    by more than FLOOR (a hand before the lens must not erase where the scene was).
+    Most speaks for it at the distance of a true match, nothing at the outlier level.
 
     Args:
         distances: N.
         sigma: distance of a true match, of each timestep or of all.
-        outlier: distance of equal likelihood, likewise.
+        outlier: distance at which `elsewhere` is as likely, likewise.
+    """
+    scale = np.maximum(outlier**2 - sigma**2, LEAST_SLOPE * outlier**2)
+    logs = MOST_PRESENCE * (outlier**2 - distances**2) / scale
+    return np.asarray(np.clip(logs, -MOST_PRESENCE, MOST_PRESENCE))
+
+
+def log_likelihood(
+    distances: Floats, sigma: Floats | float, outlier: Floats | float, sharpness: float
+) -> Floats:
+    """
+    Weigh timesteps against each other; 0 is a timestep at the outlier level.
+
+    Gaussian in the distance, within limits (FAR, MOST_PLACE): neither one odd set nor a hand
+    before the lens must erase where the scene was.
+
+    Args:
+        distances: N.
+        sigma: distance of a true match, of each timestep or of all.
+        outlier: distance at which `elsewhere` is as likely, likewise.
         sharpness: see `Calibration`.
     """
-    logs = sharpness * (outlier**2 - distances**2) / (2 * sigma**2)
-    logs += min(CEILING - float(logs.max()), 0)
-    return np.asarray(np.maximum(logs, FLOOR))
+    bounded = np.minimum(distances, FAR * outlier)
+    logs = sharpness * (outlier**2 - bounded**2) / (2 * sigma**2)
+    return np.asarray(np.maximum(logs, logs.max() - MOST_PLACE))
 
 
 def running_max(values: Floats, reach: int) -> Floats:

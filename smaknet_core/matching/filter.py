@@ -14,7 +14,7 @@ from smaknet_core.config import MatchConfig
 from smaknet_core.matching.evidence import Evidence
 from smaknet_core.matching.motion import Belief, Motion
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import Calibration, Taught
+from smaknet_core.matching.taught import Calibration, distances_to, Taught
 from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
@@ -36,6 +36,7 @@ class ForwardFilter:
     def __init__(
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
+        self._taught = tuple(taught)
         self._motion = Motion([demonstration.times_s for demonstration in taught], config)
         self._evidence = Evidence(taught, calibration, config)
         self._summary = Summary(taught, calibration, config)
@@ -64,10 +65,10 @@ class ForwardFilter:
             embeddings: camera -> D, at least one.
         """
         dt_s = self._pass_time(stamp_ns)
-        distances = self._evidence.distances(embeddings)
         self._inside, self._outside = self._evidence.weigh(
-            self._inside, self._outside, distances, embeddings, dt_s
+            self._inside, self._outside, embeddings, dt_s
         )
+        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
         places = self._inside.sum(axis=0, dtype=np.float64)
         return self._summary.match(stamp_ns, dt_s, places, self._outside, distances)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.distances import pairwise
+from smaknet_core.matching.standstill import stretches
 from smaknet_core.matching.taught import Floats, Taught
 
 # Longer demonstrations are thinned to this many timesteps.
@@ -41,13 +42,9 @@ def rivals(taught: Taught, sigma: float) -> tuple[Floats, NDArray[np.intp]]:
     Returns:
         T distances (infinite where nothing else is left), and T timesteps.
     """
-    views = range(len(taught.cameras))
-    table = np.mean([pairwise(taught.embeddings[:, v], taught.embeddings[:, v]) for v in views], 0)
-    for step, row in enumerate(table):
-        far = np.flatnonzero(row > sigma)
-        before, after = far[far < step], far[far > step]
-        low = before[-1] if len(before) else 0
-        high = after[0] if len(after) else len(row)
+    tables = [pairwise(view, view) for view in taught.views]
+    table = np.mean(tables, axis=0)
+    for row, low, high in zip(table, *stretches(taught, sigma), strict=True):
         row[low:high] = np.inf
     return np.asarray(table.min(axis=1), np.float64), table.argmin(axis=1)
 

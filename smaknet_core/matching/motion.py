@@ -26,6 +26,8 @@ Belief = NDArray[np.float32]
 
 # Chance per second that a moving scene draws another pace.
 PACE_CHANGE_PER_S = 0.5
+# Chance per second that a paused scene goes on.
+RESUME_PER_S = 0.5
 # Share of jumps and entries that lead to the first timestep: tasks are started over.
 RESTART_SHARE = 0.2
 # A gap between stamps below this share of the median one counts as this share: two stamps close
@@ -154,7 +156,7 @@ def _pace_changes(pace_prior: Floats, pause_per_s: float) -> Floats:
     moving[0] = 0
     moving /= moving.sum()
     change = np.outer(moving, np.full(len(moving), PACE_CHANGE_PER_S))
-    change[:, 0] = pause_per_s * moving
+    change[:, 0] = RESUME_PER_S * moving
     change[0, 1:] = pause_per_s
     np.fill_diagonal(change, 0)
     return change

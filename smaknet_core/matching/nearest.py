@@ -15,6 +15,7 @@ from smaknet_core.matching.taught import (
     Calibration,
     distances_to,
     Floats,
+    scaled_distances_to,
     scales,
     Taught,
     WINDOW_S,
@@ -33,7 +34,7 @@ class NearestNeighbour:
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
         self._taught = tuple(taught)
-        self._config = config
+        self._calibration, self._config = calibration, config
         self._sigma, self._outlier = scales(taught, calibration)
         self._names = np.repeat(np.arange(len(self._taught)), [len(t) for t in self._taught])
         self._times_s = np.concatenate([t.times_s for t in self._taught])
@@ -46,6 +47,9 @@ class NearestNeighbour:
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """Take the embeddings (camera -> D) of one set and give its nearest timestep."""
         distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
+        scaled = np.concatenate(
+            [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
+        )
         found = int(distances.argmin())
         which = int(self._names[found])
         taught, time_s = self._taught[which], float(self._times_s[found])
@@ -61,13 +65,13 @@ class NearestNeighbour:
             progress=time_s / taught.duration_s if taught.duration_s > 0 else 1.0,
             rate=self._rate(taught.name, stamp_ns, time_s),
             distance=float(distances[found]),
-            confidence=self._confidence(distances, near),
+            confidence=self._confidence(scaled, near),
             margin=float(rivals.min(initial=self._outlier[found]) - distances[found]),
             interval_s=(
                 float(max(0.0, time_s - WINDOW_S)),
                 float(min(taught.duration_s, time_s + WINDOW_S)),
             ),
-            state=self._state(distances[found] > self._outlier[found], time_s, taught),
+            state=self._state(scaled[found] > self._outlier[found], time_s, taught),
         )
         return self._last
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching.standstill import Steps, stretches
 from smaknet_core.matching.taught import ADJACENT_S, Calibration, Floats, Taught, WINDOW_S
 from smaknet_core.types import Match, State
 
@@ -17,6 +17,10 @@ JUMP_S = 0.5
 MAX_RATE = 3.0
 # INIT for at least this long after a start: one lucky frame is no match.
 SETTLE_S = 0.5
+# Timesteps this near to each other (in sigmas), one after the other, are the scene standing still.
+# Not to know which of them it is is no ambiguity, up to so many seconds on either side.
+STANDING = 0.5
+STANDING_S = 5.0
 # Central share of the posterior that `interval_s` spans.
 INTERVAL = 0.9
 
@@ -39,6 +43,7 @@ class Summary:
         self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
         self._window = _windows(taught, WINDOW_S)
+        self._place = _places(taught, self._window, STANDING * calibration.sigma)
         self._labels = Labels(config)
         self._rate = RateMeter()
 
@@ -65,12 +70,16 @@ class Summary:
             outside: probability of `elsewhere`.
             distances: N, of the set to each timestep.
         """
-        found, mean_s = self._find_place(places)
+        mass = np.concatenate([[0.0], np.cumsum(places)])
+        found, mean_s = self._find_place(places, mass)
         which = int(np.searchsorted(self._starts, found, side='right')) - 1
         taught, offset = self._taught[which], int(self._starts[which])
         timestep = found - offset
-        low, high = self._window[0][found], self._window[1][found]
-        confidence = sharpen(float(places[low:high].sum()), self._calibration.temperature)
+        temperature = self._calibration.temperature
+        low, high = self._window
+        confidence = sharpen(float(mass[high[found]] - mass[low[found]]), temperature)
+        low, high = self._place
+        certainty = sharpen(float(mass[high[found]] - mass[low[found]]), temperature)
         time_s, duration_s = float(taught.times_s[timestep]), taught.duration_s
         return Match(
             stamp_ns=stamp_ns,
@@ -84,18 +93,17 @@ class Summary:
             confidence=confidence,
             margin=self._margin(distances, found, taught, offset),
             interval_s=_interval(places[offset : offset + len(taught)], taught.times_s),
-            state=self._labels.label(dt_s, outside, confidence, duration_s - time_s),
+            state=self._labels.label(dt_s, outside, certainty, duration_s - time_s),
         )
 
-    def _find_place(self, places: Floats) -> tuple[int, float]:
+    def _find_place(self, places: Floats, mass: Floats) -> tuple[int, float]:
         """
-        Find where most of the belief is.
+        Find where most of the belief is (`mass` sums it up, from 0).
 
         Returns:
             The timestep (of N) nearest to the mean of the window that holds most, and that mean
             in demonstration seconds.
         """
-        mass = np.concatenate([[0.0], np.cumsum(places)])
         low, high = self._window
         heaviest = int(np.argmax(mass[high] - mass[low]))
         window = slice(low[heaviest], high[heaviest])
@@ -143,7 +151,9 @@ class Labels:
     The state of a match, with hysteresis so that it does not flicker.
 
     INIT until the stream was watched for SETTLE_S and is either found or lost. Then LOST by the
-    belief in `elsewhere`, AMBIGUOUS by the confidence, DONE near the end, else TRACKING.
+    belief in `elsewhere`, AMBIGUOUS by the certainty of the place, DONE near the end, else
+    TRACKING. The certainty is the confidence, but for one thing: where the demonstration stands
+    still, all its timesteps there are one place.
     """
 
     def __init__(self, config: MatchConfig) -> None:
@@ -157,7 +167,7 @@ class Labels:
         self._certain = False
 
     def label(
-        self, dt_s: float | None, outside: float, confidence: float, remaining_s: float
+        self, dt_s: float | None, outside: float, certainty: float, remaining_s: float
     ) -> State:
         """Give the state after one set; `remaining_s` is what is left of the demonstration."""
         config = self._config
@@ -168,7 +178,7 @@ class Labels:
         elif outside < config.found_below:
             self._lost = False
         certain_from = config.ambiguous_below if self._certain else config.certain_above
-        self._certain = confidence >= certain_from
+        self._certain = certainty >= certain_from
         if self._lost is None or self._watched_s < SETTLE_S:
             return State.INIT
         if self._lost:
@@ -184,7 +194,7 @@ def sharpen(probability: float, temperature: float) -> float:
     return float(1 / (1 + ((1 - clipped) / clipped) ** (1 / temperature)))
 
 
-def _windows(taught: Sequence[Taught], half_s: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _windows(taught: Sequence[Taught], half_s: float) -> tuple[Steps, Steps]:
     """Give first and last + 1 of the timesteps within `half_s` of each of the N timesteps."""
     lows, highs, offset = [], [], 0
     for demonstration in taught:
@@ -193,6 +203,18 @@ def _windows(taught: Sequence[Taught], half_s: float) -> tuple[NDArray[np.intp],
         highs.append(offset + np.searchsorted(times, times + half_s + 1e-9, side='right'))
         offset += len(demonstration)
     return np.concatenate(lows), np.concatenate(highs)
+
+
+def _places(
+    taught: Sequence[Taught], window: tuple[Steps, Steps], radius: float
+) -> tuple[Steps, Steps]:
+    """Widen the windows of the N timesteps to all of a standstill they are in."""
+    starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
+    found = [stretches(demonstration, radius, STANDING_S) for demonstration in taught]
+    lows = [low + start for (low, _), start in zip(found, starts, strict=False)]
+    highs = [high + start for (_, high), start in zip(found, starts, strict=False)]
+    low, high = np.concatenate(lows), np.concatenate(highs)
+    return np.minimum(low, window[0]), np.maximum(high, window[1])
 
 
 def _interval(places: Floats, times_s: Floats) -> tuple[float, float]:

@@ -37,15 +37,17 @@ class Calibration:
     # How telling a distance is: the log-likelihood is -sharpness * (distance / sigma)^2 / 2. As
     # many as the independent directions in which true matches differ.
     sharpness: float = 1.0
+    # True matches of the very camera that was taught are nearer, by this factor.
+    same_view: float = 1.0
     temperature: float = 1.0  # divides the log-odds of the confidence; > 1 means less sure
     basis: str = ''  # one sentence: from what this was measured
 
     def __post_init__(self) -> None:
-        numbers = (self.sigma, self.outlier, self.sharpness, self.temperature)
-        if not all(np.isfinite(n) and n > 0 for n in numbers) or self.outlier < self.sigma:
+        scales = (self.sigma, self.outlier, self.sharpness, self.temperature, self.same_view)
+        if not all(np.isfinite(n) and n > 0 for n in scales) or self.outlier < self.sigma:
             raise ConfigError(
-                'calibration: expected 0 < sigma <= outlier, sharpness and temperature > 0, got '
-                f'{self.sigma}, {self.outlier}, {self.sharpness} and {self.temperature}'
+                'calibration: expected 0 < sigma <= outlier and positive sharpness, same_view and '
+                f'temperature, got {self}'
             )
 
 
@@ -104,14 +106,12 @@ def scales(taught: Sequence[Taught], calibration: Calibration) -> tuple[Floats, 
     """
     Give sigma and the outlier level of each timestep of all demonstrations in a row, N each.
 
-    A demonstration that knows its own scale uses it, and its outlier level moves along by the
-    square root: it stays between its true matches and non-matches, which are as far as ever.
+    A demonstration whose own views are farther apart than those of the validation recordings is
+    judged by its own scale. Nearer ones change nothing: they are views of one single run.
     """
-    sigmas = np.array([demo.sigma or calibration.sigma for demo in taught])
-    outliers = calibration.outlier * np.sqrt(sigmas / calibration.sigma)
-    lengths = [len(demo) for demo in taught]
-    outliers = np.maximum(outliers, sigmas)
-    return np.repeat(sigmas, lengths), np.repeat(outliers, lengths)
+    wider = np.array([max(1.0, (demo.sigma or 0.0) / calibration.sigma) for demo in taught])
+    factors = np.repeat(wider, [len(demo) for demo in taught])
+    return calibration.sigma * factors, calibration.outlier * factors
 
 
 def distances_to(taught: Taught, embeddings: Mapping[str, Vector]) -> Floats:
@@ -126,14 +126,27 @@ def distances_to(taught: Taught, embeddings: Mapping[str, Vector]) -> Floats:
         T distances: the mean over the live cameras of the distance to the taught view of the
         same name; a camera that was not taught counts with the nearest of all taught views.
     """
-    total = np.zeros(len(taught))
+    return np.asarray(sum(_compare(taught, embeddings)) / len(embeddings))
+
+
+def scaled_distances_to(
+    taught: Taught, embeddings: Mapping[str, Vector], calibration: Calibration
+) -> Floats:
+    """Measure like `distances_to`, with taught cameras' own distances raised to other views'."""
+    same, other = _compare(taught, embeddings)
+    return np.asarray((same / calibration.same_view + other) / len(embeddings))
+
+
+def _compare(taught: Taught, embeddings: Mapping[str, Vector]) -> tuple[Floats, Floats]:
+    """Give T sums of distances, over the cameras that were taught and over the others."""
+    same, other = np.zeros(len(taught)), np.zeros(len(taught))
     for camera, vector in embeddings.items():
         if camera in taught.cameras:
-            total += _distances(taught, taught.cameras.index(camera), vector)
+            same += _distances(taught, taught.cameras.index(camera), vector)
         else:
             views = range(len(taught.cameras))
-            total += np.min([_distances(taught, view, vector) for view in views], axis=0)
-    return total / len(embeddings)
+            other += np.min([_distances(taught, view, vector) for view in views], axis=0)
+    return same, other
 
 
 def _distances(taught: Taught, view: int, vector: Vector) -> NDArray[np.float32]:

@@ -29,17 +29,28 @@ from smaknet_core.matching import (
 )
 from smaknet_core.matching.calibration import align, minimise
 from smaknet_core.matching.evidence import (
-    CEILING,
-    FLOOR,
+    FAR,
+    LEAST_SLOPE,
     log_likelihood,
     MEMORY_S,
+    MOST_PLACE,
+    MOST_PRESENCE,
     PLACE_S,
+    presence,
     running_max,
 )
 from smaknet_core.matching.filter import RESET_GAP_S, START_OUTSIDE
 from smaknet_core.matching.likeness import look_alikes
-from smaknet_core.matching.motion import Motion, PACE_CHANGE_PER_S, poisson, SHORTEST_GAP
+from smaknet_core.matching.motion import (
+    Motion,
+    PACE_CHANGE_PER_S,
+    poisson,
+    RESUME_PER_S,
+    SHORTEST_GAP,
+)
+from smaknet_core.matching.standstill import stretches
 from smaknet_core.matching.summary import Labels, RateMeter, SETTLE_S, sharpen
+from smaknet_core.matching.taught import scaled_distances_to
 from smaknet_core.types import State
 
 CONFIG = MatchConfig()
@@ -95,7 +106,7 @@ def dense_generator(times_s, config):
         for other in range(len(paces)):
             target = other * count + n
             if pace == 0:
-                rates[target, state] += config.pause_per_s * moving[other]
+                rates[target, state] += RESUME_PER_S * moving[other]
             elif other == 0:
                 rates[target, state] += config.pause_per_s
             else:
@@ -128,38 +139,38 @@ class SlowFilter:
         self.stamp = stamp
         novelty = self.novelty(vector, dt_s)
         weight = 1 if dt_s is None else min(1, dt_s / self.config.evidence_time_s)
-        logs = self.logs(vector)
-        place = np.concatenate(
-            [self.best(part, reach) for part, reach in self.parts(logs, PLACE_S)]
-        )
-        inside, outside = self.belief[:-1].reshape(-1, len(logs)), self.belief[-1]
-        near = np.concatenate(
-            [self.best(part, reach) for part, reach in self.parts(logs, WINDOW_S)]
-        )
-        gain = np.log((inside * np.exp(weight * near)).sum() / inside.sum())
+        distances = self.distances(vector)
+        inside, outside = self.belief[:-1].reshape(-1, len(distances)), self.belief[-1]
+        scale, near = self.calibration, -self.best(-distances, WINDOW_S)
+        between = max(scale.outlier**2 - scale.sigma**2, LEAST_SLOPE * scale.outlier**2)
+        here = MOST_PRESENCE * np.clip((scale.outlier**2 - near**2) / between, -1, 1)
+        gain = np.log((inside * np.exp(weight * here)).sum() / inside.sum())
         outside = 1 / (1 + inside.sum() / outside * np.exp(gain * (novelty if gain > 0 else 1)))
-        inside = inside * np.exp(weight * (logs - (1 - novelty) * np.maximum(place, 0)))
+        logs = self.logs(distances)
+        place = np.maximum(self.best(logs, PLACE_S), 0)
+        inside = inside * np.exp(weight * (logs - (1 - novelty) * place))
         self.belief = np.append(inside.ravel() / inside.sum() * (1 - outside), outside)
 
-    def logs(self, vector):
-        distances = np.concatenate(
+    def distances(self, vector):
+        return np.concatenate(
             [np.linalg.norm(demo.embeddings - vector, axis=2).min(1) for demo in self.taught]
         )
+
+    def logs(self, distances):
         scale = self.calibration
-        squares = (scale.outlier**2 - distances**2) / scale.sigma**2
-        logs = scale.sharpness * squares / 2
-        return np.maximum(logs - max(0, logs.max() - CEILING), FLOOR)
+        near = np.minimum(distances, FAR * scale.outlier)
+        logs = scale.sharpness * (scale.outlier**2 - near**2) / scale.sigma**2 / 2
+        return np.maximum(logs, logs.max() - MOST_PLACE)
 
-    def parts(self, logs, seconds):
-        """Each demonstration's part of the timesteps, and how many of them fill some seconds."""
-        offset = 0
+    def best(self, values, seconds):
+        """The largest within some seconds of each, demonstration by demonstration."""
+        best, offset = [], 0
         for demo in self.taught:
-            gap_s = demo.times_s[-1] / (len(demo) - 1)
-            yield list(logs[offset : offset + len(demo)]), round(seconds / gap_s)
+            part = list(values[offset : offset + len(demo)])
+            reach = round(seconds / (demo.times_s[-1] / (len(demo) - 1)))
+            best += [max(part[max(0, i - reach) : i + reach + 1]) for i in range(len(part))]
             offset += len(demo)
-
-    def best(self, part, reach):
-        return [max(part[max(0, i - reach) : i + reach + 1]) for i in range(len(part))]
+        return np.array(best)
 
     def novelty(self, vector, dt_s):
         if self.recent is None:
@@ -420,8 +431,8 @@ def test_what_is_done_again_is_found_again(back_to):
     world = World(18)
     moments = [*ramp(4, 14), *ramp(back_to, back_to + 6)]
     followed = follow(tracker(world), world.stream(moments))
-    assert (errors(followed[100 + 12 :]) <= 0.5).all()
-    assert actionable(followed[100 + 12 :]).all()
+    assert (errors(followed[100 + 15 :]) <= 0.5).all()
+    assert actionable(followed[100 + 15 :]).all()
 
 
 def test_what_is_skipped_is_skipped():
@@ -645,18 +656,35 @@ def test_distances_use_the_view_of_the_same_name_else_the_nearest():
 
 
 def test_one_set_is_never_heard_too_loudly():
-    logs = log_likelihood(np.array([0.0, 0.1, 0.5, 5.0]), 0.1, 0.5, 4.0)
-    assert logs.max() == pytest.approx(CEILING)
-    assert logs.min() == FLOOR
+    logs = log_likelihood(np.array([0.0, 0.1, 0.5, 0.9, 5.0]), 0.1, 0.5, 4.0)
+    assert logs.max() - logs.min() == pytest.approx(MOST_PLACE)
     far = log_likelihood(np.array([3.0, 4.0]), 0.1, 0.5, 4.0)
-    np.testing.assert_array_equal(far, FLOOR)
+    assert far[0] == far[1]
     assert log_likelihood(np.array([0.5]), 0.1, 0.5, 4.0)[0] == pytest.approx(0)
+
+
+def test_presence_is_even_at_the_outlier_level():
+    evidence = presence(np.array([0.0, 0.5, 1.0, 2.0, 100.0]), 0.5, 1.0)
+    assert evidence[0] == evidence[1] == MOST_PRESENCE
+    assert evidence[2] == 0
+    assert (np.diff(evidence) <= 0).all()
+    assert evidence.min() == -MOST_PRESENCE
+
+
+def test_the_taught_camera_itself_is_judged_more_strictly():
+    world = World(52, duration_s=3)
+    taught, seen = world.taught(('a',)), world.see(1.0, 'c')
+    scale = replace(calibration(), same_view=0.5)
+    raw = distances_to(taught, {'a': seen})
+    np.testing.assert_allclose(scaled_distances_to(taught, {'a': seen}, scale), raw * 2)
+    np.testing.assert_allclose(scaled_distances_to(taught, {'c': seen}, scale), raw)
 
 
 def test_a_demonstration_with_its_own_scale_is_judged_by_it():
     world = World(51, noise=0.35, bias=0.35)  # a scene the model is worse at than it knows
     plain = ForwardFilter([world.taught()], calibration(), CONFIG)
-    own = measure_views(world.taught(('a', 'c')).embeddings)
+    both = world.taught(('a', 'c'))
+    own = measure_views(both.embeddings, both.times_s)
     refined = ForwardFilter([world.taught(sigma=own)], calibration(), CONFIG)
     assert own > calibration().sigma
     shares = [
@@ -804,15 +832,41 @@ def test_alignment_follows_a_known_warp():
 
 
 def test_measure_views_is_the_distance_of_concurrent_frames():
-    views = np.zeros((5, 2, 4), np.float32)
+    views, times_s = np.zeros((5, 2, 4), np.float32), np.arange(5.0)
     views[:, 1, 0] = 3
-    assert measure_views(views) == pytest.approx(3)
-    assert measure_views(views[:, :1]) is None
-    assert measure_views(views[:, [0, 0]]) is None
+    assert measure_views(views, times_s) == pytest.approx(3)
+    assert measure_views(views[:, :1], times_s) is None
+    assert measure_views(views[:, [0, 0]], times_s) is None
 
 
 def test_minimise_finds_the_bottom_of_a_valley():
     assert minimise(lambda x: (np.log(x) - np.log(7)) ** 2, 0.05, 500) == pytest.approx(7, rel=0.1)
+
+
+def test_stretches_end_where_the_scene_has_moved_away():
+    rng = np.random.default_rng(3)
+    path = np.cumsum(rng.choice([0.0, 0.4], 600) * rng.choice([-1, 1], 600))
+    taught = Taught('demo', path[:, None, None].astype(np.float32), np.arange(600) / 10, ('a',))
+    for radius, reach_s in ((0.1, np.inf), (0.5, 2.0)):
+        lows, highs = stretches(taught, radius, reach_s)
+        reach = min(600, round(min(reach_s, 1e6) * 10))
+        for i in range(600):
+            low, high = i, i + 1
+            while low > max(0, i - reach) and abs(path[low - 1] - path[i]) <= radius:
+                low -= 1
+            while high < min(600, i + reach + 1) and abs(path[high] - path[i]) <= radius:
+                high += 1
+            assert (lows[i], highs[i]) == (low, high)
+
+
+def test_a_standstill_of_the_demonstration_is_not_ambiguous():
+    world = World(28)
+    taught = world.taught()
+    still = taught.embeddings.copy()
+    still[50:100] = still[50]
+    fast = ForwardFilter([replace(taught, embeddings=still)], calibration(), CONFIG)
+    followed = follow(fast, world.stream([*ramp(1, 5), *[5.0] * 50]))
+    assert actionable(followed[10:]).all()
 
 
 # --- what looks alike ------------------------------------------------------------------------
