@@ -208,19 +208,21 @@ class MatchConfig:
     rate_min: float = 0.25
     # Fastest pace of the stream against the demonstration.
     rate_max: float = 3.0
-    # Chance per second that the scene pauses, and that a paused one resumes.
-    pause_per_s: float = 0.5
+    # Chance per second that the scene pauses; a paused one resumes within about two seconds.
+    pause_per_s: float = 0.1
     # Chance per second of a jump to anywhere in the demonstration: repeat, skip, restart.
     jump_per_s: float = 0.01
     # Chance per second that the scene leaves the demonstration.
     leave_per_s: float = 0.05
     # Chance per second that a scene outside the demonstration comes back to it.
     enter_per_s: float = 0.1
+    # INIT for at least this long after a start: one lucky frame is no match.
+    settle_s: float = 0.5
     # LOST when the posterior of `elsewhere` rises above this.
     lost_above: float = 0.6
     # No longer LOST when the posterior of `elsewhere` falls below this.
     found_below: float = 0.3
-    # AMBIGUOUS when the calibrated confidence falls below this.
+    # AMBIGUOUS when the calibrated confidence falls below this (a standstill counts as one place).
     ambiguous_below: float = 0.3
     # No longer AMBIGUOUS when the calibrated confidence rises above this.
     certain_above: float = 0.45
@@ -235,6 +237,7 @@ class MatchConfig:
             'rate_min < 1 < rate_max',
         )
         _check(self.evidence_time_s > 0, 'match.evidence_time_s', self.evidence_time_s, '> 0')
+        _check(0 <= self.settle_s <= 10, 'match.settle_s', self.settle_s, '0 ... 10')
         _check(self.done_within_s >= 0, 'match.done_within_s', self.done_within_s, '>= 0')
         for name in ('pause_per_s', 'jump_per_s', 'leave_per_s', 'enter_per_s'):
             value = getattr(self, name)

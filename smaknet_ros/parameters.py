@@ -94,10 +94,12 @@ TABLE: tuple[Row, ...] = (
            'evidence.'),
     _match('rate_min', 0.01, 0.99, '', 'Slowest pace against the demonstration.'),
     _match('rate_max', 1.01, 100.0, '', 'Fastest pace against the demonstration.'),
-    _match('pause_per_s', 0.0, 9.9, '1/s', 'Chance that the scene pauses or resumes.'),
+    _match('pause_per_s', 0.0, 9.9, '1/s', 'Chance that the scene pauses.'),
     _match('jump_per_s', 0.0, 9.9, '1/s', 'Chance of a jump to anywhere in the demonstration.'),
     _match('leave_per_s', 0.0, 9.9, '1/s', 'Chance that the scene leaves the demonstration.'),
     _match('enter_per_s', 0.0, 9.9, '1/s', 'Chance that it comes back.'),
+    _match('settle_s', 0.0, 10.0, 's', 'INIT for at least this long after a start: one lucky '
+           'frame is no match.'),
     _match('lost_above', 0.0, 1.0, '', 'LOST when the scene is elsewhere with more than this '
            'probability,'),
     _match('found_below', 0.0, 1.0, '', '... and found again below this.'),

@@ -170,7 +170,7 @@ def log_likelihood(
     distances: Floats, sigma: Floats | float, outlier: Floats | float, sharpness: float
 ) -> Floats:
     """
-    Weigh timesteps against each other; 0 is a timestep at the outlier level.
+    Weigh timesteps against each other; below 0 are those that do not look like the set at all.
 
     Gaussian in the distance, within limits (FAR, MOST_PLACE): neither one odd set nor a hand
     before the lens must erase where the scene was.
@@ -183,6 +183,7 @@ def log_likelihood(
     """
     bounded = np.minimum(distances, FAR * outlier)
     logs = sharpness * (outlier**2 - bounded**2) / (2 * sigma**2)
+    logs -= max(float(logs.max()) - MOST_PLACE / 2, 0)
     return np.asarray(np.maximum(logs, logs.max() - MOST_PLACE))
 
 

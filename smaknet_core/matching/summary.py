@@ -15,8 +15,6 @@ RATE_MEMORY_S = 1.0
 # A match that moves further than this and MAX_RATE allow has jumped: it did not go there.
 JUMP_S = 0.5
 MAX_RATE = 3.0
-# INIT for at least this long after a start: one lucky frame is no match.
-SETTLE_S = 0.5
 # Timesteps this near to each other (in sigmas), one after the other, are the scene standing still.
 # Not to know which of them it is is no ambiguity, up to so many seconds on either side.
 STANDING = 0.5
@@ -150,7 +148,7 @@ class Labels:
     """
     The state of a match, with hysteresis so that it does not flicker.
 
-    INIT until the stream was watched for SETTLE_S and is either found or lost. Then LOST by the
+    INIT until the stream was watched for `settle_s` and is either found or lost. Then LOST by the
     belief in `elsewhere`, AMBIGUOUS by the certainty of the place, DONE near the end, else
     TRACKING. The certainty is the confidence, but for one thing: where the demonstration stands
     still, all its timesteps there are one place.
@@ -179,7 +177,7 @@ class Labels:
             self._lost = False
         certain_from = config.ambiguous_below if self._certain else config.certain_above
         self._certain = certainty >= certain_from
-        if self._lost is None or self._watched_s < SETTLE_S:
+        if self._lost is None or self._watched_s < config.settle_s:
             return State.INIT
         if self._lost:
             return State.LOST

@@ -181,7 +181,7 @@ def test_teach_writes_what_it_saw(embedder, bag, tmp_path):
     np.testing.assert_allclose(seen, lamp(3.0, 'right')[0, 0], atol=4)
     assert np.abs(loaded.thumbnails[30, 1].astype(int) - lamp(3.0, 'right')[0, 0]).max() <= 4
     tint = np.linalg.norm(np.subtract(TINTS['left'], TINTS['right'])) / 255
-    assert loaded.sigma == pytest.approx(tint, rel=0.1)
+    assert loaded.sigma == pytest.approx(tint, rel=0.25)
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
 

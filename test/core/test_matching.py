@@ -49,7 +49,7 @@ from smaknet_core.matching.motion import (
     SHORTEST_GAP,
 )
 from smaknet_core.matching.standstill import stretches
-from smaknet_core.matching.summary import Labels, RateMeter, SETTLE_S, sharpen
+from smaknet_core.matching.summary import Labels, RateMeter, sharpen
 from smaknet_core.matching.taught import scaled_distances_to
 from smaknet_core.types import State
 
@@ -160,6 +160,7 @@ class SlowFilter:
         scale = self.calibration
         near = np.minimum(distances, FAR * scale.outlier)
         logs = scale.sharpness * (scale.outlier**2 - near**2) / scale.sigma**2 / 2
+        logs = logs - max(0, logs.max() - MOST_PLACE / 2)
         return np.maximum(logs, logs.max() - MOST_PLACE)
 
     def best(self, values, seconds):
@@ -597,7 +598,7 @@ def settled_labels():
 def test_init_lasts_until_the_stream_was_watched():
     labels = Labels(CONFIG)
     states = [labels.label(None, 0.0, 1.0, 10.0)] + [label(labels) for _ in range(9)]
-    assert states[: round(SETTLE_S / 0.1)] == [State.INIT] * round(SETTLE_S / 0.1)
+    assert states[: round(CONFIG.settle_s / 0.1)] == [State.INIT] * round(CONFIG.settle_s / 0.1)
     assert states[-1] is State.TRACKING
 
 
@@ -657,7 +658,7 @@ def test_distances_use_the_view_of_the_same_name_else_the_nearest():
 
 def test_one_set_is_never_heard_too_loudly():
     logs = log_likelihood(np.array([0.0, 0.1, 0.5, 0.9, 5.0]), 0.1, 0.5, 4.0)
-    assert logs.max() - logs.min() == pytest.approx(MOST_PLACE)
+    assert logs.max() == -logs.min() == pytest.approx(MOST_PLACE / 2)
     far = log_likelihood(np.array([3.0, 4.0]), 0.1, 0.5, 4.0)
     assert far[0] == far[1]
     assert log_likelihood(np.array([0.5]), 0.1, 0.5, 4.0)[0] == pytest.approx(0)
