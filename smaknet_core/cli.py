@@ -38,16 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that wait in a spin slow a shared CPU down several times over; must precede torch.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ('-h', '--help', 'help'):
-        print(_overview())
-        return 0 if arguments else _EXIT_USAGE
-    name, rest = arguments[0], arguments[1:]
-    if name not in COMMANDS:
-        print(f'smaknet: no command {name!r}{nearest(name, COMMANDS)}', file=sys.stderr)
-        return _EXIT_USAGE
+    name = arguments[0] if arguments else ''
     try:
-        with termination_as_interrupt():
-            code = int(_parse(name, rest).run())
+        code = _dispatch(name, arguments[1:])
         sys.stdout.flush()  # a reader that went away is noticed here, not at exit
         return code
     except BrokenPipeError:  # `smaknet check ... | head`
@@ -58,6 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _EXIT_USAGE
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
+
+
+def _dispatch(name: str, rest: list[str]) -> int:
+    if name in ('', '-h', '--help', 'help'):
+        print(_overview())
+        return 0 if name else _EXIT_USAGE
+    if name not in COMMANDS:
+        print(f'smaknet: no command {name!r}{nearest(name, COMMANDS)}', file=sys.stderr)
+        return _EXIT_USAGE
+    with termination_as_interrupt():
+        return int(_parse(name, rest).run())
 
 
 def _overview() -> str:

@@ -168,8 +168,8 @@ class Follow:
     """The recording to follow."""
     model: Path
     """Run folder or model file."""
-    demonstration: tuple[Path, ...]
-    """One or more demonstration files taught with this model."""
+    demonstration: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """Demonstration file taught with this model; repeat the option to follow several."""
     cameras: tuple[str, ...] = ()
     """Cameras to watch: names, or name:=/topic. Empty means those taught."""
     csv: Path | None = None

@@ -21,6 +21,8 @@ from smaknet_core.errors import ConfigError, DataError, printable
 from smaknet_core.metrics import alignment, alignment_per_pair, CHANCE, CONSTANT_MIDDLE
 from smaknet_core.types import Clip
 
+ARROW = ' -> '  # between the views of a pair
+
 
 def evaluate(embedder: Embedder, clips: Sequence[Clip]) -> dict[str, Any]:
     """
@@ -99,7 +101,7 @@ def _measure(embedder: Embedder, clip: Clip) -> dict[str, Any]:
     forward, both = alignment(embeddings)
     names = clip.cameras
     pairs = {
-        f'{names[i]} -> {names[j]}': e for (i, j), e in alignment_per_pair(embeddings).items()
+        f'{names[i]}{ARROW}{names[j]}': e for (i, j), e in alignment_per_pair(embeddings).items()
     }
     return {
         'name': clip.name,
@@ -123,29 +125,34 @@ def _mean_per_pair(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def _table(result: dict[str, Any], trained: set[str]) -> Table:
+    cameras = list(dict.fromkeys(c for pair in result['per_pair'] for c in pair.split(ARROW)))
+    numbers = {camera: str(number) for number, camera in enumerate(cameras, 1)}
+    legend = ', '.join(f'{number} {camera}' for camera, number in numbers.items())
     table = Table(
         title='Temporal alignment error, % of the recording (lower is better)',
         caption=(
-            f'chance {CHANCE:.1%} · constant middle {CONSTANT_MIDDLE:.1%} · raw pixels: nearest '
-            f'neighbour of {RAW_PIXELS}-px thumbnails'
+            f'a>b: instants of view a found in view b; {escape(legend)}\n'
+            f'i<j: mean over pairs with a before b, as the paper; chance {CHANCE:.1%}, '
+            f'constant middle {CONSTANT_MIDDLE:.1%}\n'
+            f'raw pixels: nearest neighbour of {RAW_PIXELS}-px thumbnails, i<j'
         ),
     )
     table.add_column('recording')
-    table.add_column('seen in training')
+    table.add_column('trained on')
     for pair in result['per_pair']:
-        table.add_column(escape(printable(pair)), justify='right')
-    table.add_column('i < j', justify='right', style='bold')
+        table.add_column('>'.join(numbers[c] for c in pair.split(ARROW)), justify='right')
+    table.add_column('i<j', justify='right', style='bold')
     table.add_column('raw pixels', justify='right')
     for name, row in result['per_recording'].items():
-        cells = [_percent(row['per_pair'].get(pair)) for pair in result['per_pair']]
-        seen = 'yes' if name in trained else 'no'
-        ours, raw = _percent(row['alignment_error']), _percent(row['raw_pixels'])
-        table.add_row(escape(printable(name)), seen, *cells, ours, raw)
+        table.add_row(escape(name), 'yes' if name in trained else 'no', *_cells(result, row))
     table.add_section()
-    cells = [_percent(error) for error in result['per_pair'].values()]
-    ours, raw = _percent(result['alignment_error']), _percent(result['raw_pixels'])
-    table.add_row('mean', '', *cells, ours, raw)
+    table.add_row('mean', '', *_cells(result, result))
     return table
+
+
+def _cells(result: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    errors = [row['per_pair'].get(pair) for pair in result['per_pair']]
+    return [_percent(e) for e in (*errors, row['alignment_error'], row['raw_pixels'])]
 
 
 def _percent(value: float | None) -> str:

@@ -191,6 +191,9 @@ def _run() -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:  # RCLError: a signal between two spins, and the context is gone
+        if rclpy.ok():
+            raise
     finally:
         node.close()
         executor.shutdown()
