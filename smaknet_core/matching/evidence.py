@@ -38,6 +38,8 @@ FAR = 2.0
 SURE = 1e-9
 # Sets are compared with a running mean of the last of this much time.
 MEMORY_S = 0.5
+# A change of less than this share of sigma is noise and drift of a scene that stands still.
+STILL = 0.2
 # Timesteps up to this far apart are one place: a scene that stands still is still told from them.
 PLACE_S = 1.5
 
@@ -147,7 +149,11 @@ class Novelty:
         for camera, vector in embeddings.items():
             recent = self._recent.get(camera, vector)
             self._recent[camera] = keep * recent + (1 - keep) * vector
-        return min(1.0, float(np.mean(changes)) / self._sigma) if changes else 1.0
+        if not changes:
+            return 1.0
+        # What is new is that share of the squared error of a match which is not the old error.
+        share = (float(np.mean(changes)) / self._sigma - STILL) / (1 - STILL)
+        return min(max(share, 0.0), 1.0) ** 2
 
 
 def presence(distances: Floats, sigma: Floats | float, outlier: Floats | float) -> Floats:

@@ -38,6 +38,7 @@ from smaknet_core.matching.evidence import (
     PLACE_S,
     presence,
     running_max,
+    STILL,
 )
 from smaknet_core.matching.filter import RESET_GAP_S, START_OUTSIDE
 from smaknet_core.matching.likeness import look_alikes
@@ -180,7 +181,7 @@ class SlowFilter:
         change = np.linalg.norm(vector - self.recent)
         keep = np.exp(-dt_s / MEMORY_S)
         self.recent = keep * self.recent + (1 - keep) * vector
-        return min(1, change / self.calibration.sigma)
+        return max(0, min(1, (change / self.calibration.sigma - STILL) / (1 - STILL))) ** 2
 
 
 def test_filter_equals_the_dense_one():
