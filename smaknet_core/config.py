@@ -88,6 +88,9 @@ class LossConfig:
     name: Literal['infonce', 'npairs'] = 'infonce'
     # InfoNCE only: small values look at the hardest negatives.
     temperature: float = 0.1
+    # InfoNCE only: once batch norm has settled, frames of a recording of another task (its name is
+    # in episode.json) are negatives too, so that a scene of one is not matched with the other.
+    other_tasks: bool = True
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
 

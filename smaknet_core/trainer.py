@@ -126,12 +126,14 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
 
         # forward, loss
         run.model.train()
+        strangers = None
         if _progress(config.optim, status) >= config.optim.settle_after:
             run.encoder.settle()
+            strangers = _strangers(config, [clips[d.clip].task for d in draws], fabric.device)
         images = images.contiguous(memory_format=torch.channels_last)
         embedded = run.model(images, recordings=len(draws))
         anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
-        loss = compute_loss(config.loss, anchors, positives)
+        loss = compute_loss(config.loss, anchors, positives, strangers)
         if not torch.isfinite(loss):
             raise TrainingError(_describe_nan('loss', run, draws))
 
@@ -162,6 +164,16 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
             show.update(status.step, status.seconds, status.loss, status.alignment)
         if stopping:
             raise Interrupted(f'saved after step {status.step}; continue with --resume')
+
+
+def _strangers(
+    config: TrainConfig, tasks: Sequence[str], device: torch.device
+) -> torch.Tensor | None:
+    """Say which recordings of a batch show different tasks, S x S; an unknown task is no other."""
+    if not config.loss.other_tasks:
+        return None
+    different = [[bool(a and b) and a != b for b in tasks] for a in tasks]
+    return torch.tensor(different, device=device)
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
