@@ -130,3 +130,30 @@ def test_the_configured_loss_is_applied():
     assert compute_loss(made, anchors, positives) == npairs(anchors, positives, 0.5)
     made = LossConfig(name='infonce', temperature=0.2)
     assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
+
+
+def test_frames_of_another_task_are_negatives_too() -> None:
+    torch.manual_seed(0)
+    anchors, positives = torch.randn(3, 4, 8), torch.randn(3, 4, 8)
+    strangers = torch.tensor([[0, 1, 0], [1, 0, 0], [0, 0, 0]]).bool()
+    rows = [(s, p) for s in range(3) for p in range(4)]
+
+    def one_way(left: torch.Tensor, right: torch.Tensor) -> float:
+        total = 0.0
+        for s, p in rows:
+            similar = {
+                (r, q): float(torch.cosine_similarity(left[s, p], right[r, q], dim=0)) / 0.1
+                for r, q in rows
+                if r == s or strangers[s, r]
+            }
+            total -= similar[s, p] - math.log(sum(math.exp(value) for value in similar.values()))
+        return total / len(rows)
+
+    slow = (one_way(anchors, positives) + one_way(positives, anchors)) / 2
+    assert float(infonce(anchors, positives, 0.1, strangers)) == pytest.approx(slow, rel=1e-5)
+
+
+def test_recordings_of_one_task_are_no_strangers() -> None:
+    anchors, positives = torch.randn(2, 4, 8), torch.randn(2, 4, 8)
+    none = torch.zeros(2, 2, dtype=torch.bool)
+    assert infonce(anchors, positives, 0.1, none) == infonce(anchors, positives, 0.1)
