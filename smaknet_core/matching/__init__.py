@@ -7,7 +7,8 @@ It is fed embeddings and knows no model, so that it can be tested with points on
 from collections.abc import Sequence
 
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.calibration import calibrate, CalibrationRecording, measure_views
+from smaknet_core.matching.calibration import calibrate, measure_views
+from smaknet_core.matching.correspondence import CalibrationRecording
 from smaknet_core.matching.filter import ForwardFilter
 from smaknet_core.matching.nearest import NearestNeighbour
 from smaknet_core.matching.taught import (

@@ -27,7 +27,8 @@ from smaknet_core.matching import (
     Taught,
     WINDOW_S,
 )
-from smaknet_core.matching.calibration import align, minimise
+from smaknet_core.matching.calibration import minimise
+from smaknet_core.matching.correspondence import align, choose
 from smaknet_core.matching.evidence import (
     FAR,
     LEAST_SLOPE,
@@ -839,6 +840,14 @@ def test_measure_views_is_the_distance_of_concurrent_frames():
     assert measure_views(views, times_s) == pytest.approx(3)
     assert measure_views(views[:, :1], times_s) is None
     assert measure_views(views[:, [0, 0]], times_s) is None
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 10))
+def test_choose_takes_evenly_and_not_too_many(things, most):
+    chosen = choose(list(enumerate(things)), most)
+    assert len(chosen) == min(most, len(things))
+    gaps = np.diff([index for index, _ in chosen])
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
 
 
 def test_minimise_finds_the_bottom_of_a_valley():
