@@ -1,0 +1,129 @@
+"""
+The forward filter as one would write it on a board: a vector, a dense matrix, and loops.
+
+Slow and obvious, for the tests and the benchmark to compare the fast one with.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from smaknet_core.matching import WINDOW_S
+from smaknet_core.matching.evidence import (
+    FAR,
+    LEAST_SLOPE,
+    MEMORY_S,
+    MOST_PLACE,
+    MOST_PRESENCE,
+    PLACE_S,
+    STILL,
+)
+from smaknet_core.matching.filter import START_OUTSIDE
+from smaknet_core.matching.motion import Motion, PACE_CHANGE_PER_S, RESUME_PER_S, SHORTEST_GAP
+
+
+def exponential(matrix):
+    """Exp of a matrix by its series, after halving it until that converges at once."""
+    halvings = max(0, int(np.ceil(np.log2(np.abs(matrix).sum(0).max() + 1e-12))) + 3)
+    small, term, total = matrix / 2**halvings, np.eye(len(matrix)), np.eye(len(matrix))
+    for k in range(1, 12):
+        term = term @ small / k
+        total = total + term
+    return np.linalg.matrix_power(total, 2**halvings)
+
+
+def dense_generator(times_s, config):
+    """Chances per second from column to row; states are (pace, timestep) and, last, elsewhere."""
+    motion = Motion(times_s, config)
+    paces, places = motion.paces, motion.place_prior
+    count = len(places)
+    arrival = np.outer(motion.pace_prior, places).ravel()
+    moving = motion.pace_prior * (paces > 0) / motion.pace_prior[1:].sum()
+    rates = np.zeros((len(paces) * count + 1,) * 2)
+    starts = np.cumsum([0, *map(len, times_s)])
+    for (r, pace), n in itertools.product(enumerate(paces), range(count)):
+        state = r * count + n
+        demo = np.searchsorted(starts, n, side='right') - 1
+        gaps = np.diff(times_s[demo])
+        step = n - starts[demo]
+        if step < len(gaps):
+            rates[state + 1, state] += pace / max(gaps[step], SHORTEST_GAP * np.median(gaps))
+        for other in range(len(paces)):
+            target = other * count + n
+            if pace == 0:
+                rates[target, state] += RESUME_PER_S * moving[other]
+            elif other == 0:
+                rates[target, state] += config.pause_per_s
+            else:
+                rates[target, state] += PACE_CHANGE_PER_S * moving[other]
+        rates[:-1, state] += config.jump_per_s * arrival
+        rates[-1, state] += config.leave_per_s
+    rates[:-1, -1] += config.enter_per_s * arrival
+    rates -= np.diag(np.diag(rates))
+    return rates - np.diag(rates.sum(axis=0))
+
+
+class SlowFilter:
+    """The forward filter as one would write it on a board: a vector and a dense matrix."""
+
+    def __init__(self, taught, calibration, config):
+        self.taught, self.calibration, self.config = taught, calibration, config
+        times_s = [demo.times_s for demo in taught]
+        self.generator = dense_generator(times_s, config)
+        motion = Motion(times_s, config)
+        start = np.outer(motion.pace_prior, motion.place_prior).ravel()
+        self.belief = np.append((1 - START_OUTSIDE) * start, START_OUTSIDE)
+        self.stamp, self.recent, self.predictions = None, None, {}
+
+    def update(self, stamp, vector):
+        dt_s = None if self.stamp is None else (stamp - self.stamp) / 1e9
+        if dt_s is not None:
+            if dt_s not in self.predictions:
+                self.predictions[dt_s] = exponential(self.generator * dt_s)
+            self.belief = self.predictions[dt_s] @ self.belief
+        self.stamp = stamp
+        novelty = self.novelty(vector, dt_s)
+        weight = 1 if dt_s is None else min(1, dt_s / self.config.evidence_time_s)
+        distances = self.distances(vector)
+        inside, outside = self.belief[:-1].reshape(-1, len(distances)), self.belief[-1]
+        scale, near = self.calibration, -self.best(-distances, WINDOW_S)
+        between = max(scale.outlier**2 - scale.sigma**2, LEAST_SLOPE * scale.outlier**2)
+        here = MOST_PRESENCE * np.clip((scale.outlier**2 - near**2) / between, -1, 1)
+        gain = np.log((inside * np.exp(weight * here)).sum() / inside.sum())
+        outside = 1 / (1 + inside.sum() / outside * np.exp(gain * (novelty if gain > 0 else 1)))
+        logs = self.logs(distances)
+        place = np.maximum(self.best(logs, PLACE_S), 0)
+        inside = inside * np.exp(weight * (logs - (1 - novelty) * place))
+        self.belief = np.append(inside.ravel() / inside.sum() * (1 - outside), outside)
+
+    def distances(self, vector):
+        return np.concatenate(
+            [np.linalg.norm(demo.embeddings - vector, axis=2).min(1) for demo in self.taught]
+        )
+
+    def logs(self, distances):
+        scale = self.calibration
+        near = np.minimum(distances, FAR * scale.outlier)
+        logs = scale.sharpness * (scale.outlier**2 - near**2) / scale.sigma**2 / 2
+        logs = logs - max(0, logs.max() - MOST_PLACE / 2)
+        return np.maximum(logs, logs.max() - MOST_PLACE)
+
+    def best(self, values, seconds):
+        """The largest within some seconds of each, demonstration by demonstration."""
+        best, offset = [], 0
+        for demo in self.taught:
+            part = list(values[offset : offset + len(demo)])
+            reach = round(seconds / (demo.times_s[-1] / (len(demo) - 1)))
+            best += [max(part[max(0, i - reach) : i + reach + 1]) for i in range(len(part))]
+            offset += len(demo)
+        return np.array(best)
+
+    def novelty(self, vector, dt_s):
+        if self.recent is None:
+            self.recent = vector
+            return 1
+        change = np.linalg.norm(vector - self.recent)
+        keep = np.exp(-dt_s / MEMORY_S)
+        self.recent = keep * self.recent + (1 - keep) * vector
+        return max(0, min(1, (change / self.calibration.sigma - STILL) / (1 - STILL))) ** 2
