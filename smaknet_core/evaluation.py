@@ -131,7 +131,7 @@ def _table(result: dict[str, Any], trained: set[str]) -> Table:
     table = Table(
         title='Temporal alignment error, % of the recording (lower is better)',
         caption=(
-            f'a>b: instants of view a found in view b; {escape(legend)}\n'
+            f'a>b: instants of view a found in view b; {escape(printable(legend))}\n'
             f'i<j: mean over pairs with a before b, as the paper; chance {CHANCE:.1%}, '
             f'constant middle {CONSTANT_MIDDLE:.1%}\n'
             f'raw pixels: nearest neighbour of {RAW_PIXELS}-px thumbnails, i<j'
@@ -144,7 +144,8 @@ def _table(result: dict[str, Any], trained: set[str]) -> Table:
     table.add_column('i<j', justify='right', style='bold')
     table.add_column('raw pixels', justify='right')
     for name, row in result['per_recording'].items():
-        table.add_row(escape(name), 'yes' if name in trained else 'no', *_cells(result, row))
+        shown, seen = escape(printable(name)), 'yes' if name in trained else 'no'
+        table.add_row(shown, seen, *_cells(result, row))
     table.add_section()
     table.add_row('mean', '', *_cells(result, result))
     return table

@@ -67,6 +67,7 @@ def test_defaults_are_valid_and_frozen(kind):
         (OptimConfig, {'weight_decay': -1e-4}, 'optim.weight_decay'),
         (OptimConfig, {'warmup_steps': -1}, 'optim.warmup_steps'),
         (OptimConfig, {'clip_norm': -1.0}, 'optim.clip_norm'),
+        (OptimConfig, {'settle_after': 1.1}, 'optim.settle_after'),
         (OptimConfig, {'evaluate_every': 0}, 'optim.evaluate_every'),
         (TrainConfig, {'seed': -1}, 'seed'),
         (TrainConfig, {'seed': 2**63}, 'seed'),

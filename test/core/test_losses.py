@@ -106,6 +106,42 @@ def test_other_recordings_are_no_negatives():
     assert twice.item() == pytest.approx(alone.item())
 
 
+def slow_infonce_with_strangers(anchors, positives, temperature, strangers):
+    """Each frame picks its partner among its own recording's frames and those of strangers."""
+    anchors = torch.nn.functional.normalize(anchors, dim=-1)
+    positives = torch.nn.functional.normalize(positives, dim=-1)
+    sequences, pairs = anchors.shape[:2]
+    terms = []
+    for one, other in ((anchors, positives), (positives, anchors)):
+        for s in range(sequences):
+            met = [s, *(t for t in range(sequences) if strangers[s][t])]
+            for p in range(pairs):
+                scores = [(one[s, p] @ other[t, q]).item() for t in met for q in range(pairs)]
+                scores = [score / temperature for score in scores]
+                terms.append(slow_cross_entropy(scores, p))
+    return sum(terms) / len(terms)
+
+
+@pytest.mark.parametrize('tasks', ['aab', 'abc', 'aaa', 'ab', 'a'])
+def test_recordings_known_to_show_other_tasks_are_negatives_late_in_training(tasks):
+    anchors, positives = random_pair(sequences=len(tasks))
+    strangers = torch.tensor([[a != b for b in tasks] for a in tasks])
+    found = infonce(anchors, positives, 0.2, strangers).item()
+    slow = slow_infonce_with_strangers(anchors, positives, 0.2, strangers)
+    assert found == pytest.approx(slow)
+    if len(set(tasks)) == 1:
+        assert found == pytest.approx(infonce(anchors, positives, 0.2).item())
+
+
+def test_strangers_leave_finite_gradients():
+    anchors, positives = random_pair(sequences=3)
+    anchors.requires_grad_()
+    strangers = torch.tensor([[False, True, False], [True, False, False], [False] * 3])
+    infonce(anchors, positives, 0.05, strangers).backward()
+    assert torch.isfinite(anchors.grad).all()
+    assert anchors.grad.any(dim=-1).all()
+
+
 def test_perfect_and_perfectly_wrong_matches():
     axes = torch.eye(8)[None]
     assert infonce(axes, axes, 0.05).item() < 1e-6
@@ -130,6 +166,9 @@ def test_the_configured_loss_is_applied():
     assert compute_loss(made, anchors, positives) == npairs(anchors, positives, 0.5)
     made = LossConfig(name='infonce', temperature=0.2)
     assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
+    strangers = ~torch.eye(2, dtype=torch.bool)
+    expected = infonce(anchors, positives, 0.2, strangers)
+    assert compute_loss(made, anchors, positives, strangers) == expected
 
 
 def test_frames_of_another_task_are_negatives_too() -> None:

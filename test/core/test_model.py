@@ -44,3 +44,41 @@ def test_channels_last_gives_the_same_numbers():
     encoder = encoder.to(memory_format=torch.channels_last)
     found = encoder(IMAGES.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_in_training_each_recording_is_normalised_on_its_own():
+    """A batch holds anchors of all recordings, then positives of all: 2 x S x P."""
+    encoder = Encoder(ModelConfig(embedding_norm='batch')).train()
+    generator = torch.Generator().manual_seed(1)
+    brightness = torch.tensor([-0.6, 0.0, 0.6]).repeat_interleave(4).repeat(2)  # 2 x 3 x 4
+    images = torch.rand(24, 3, 32, 32, generator=generator) * 0.4 + brightness[:, None, None, None]
+    found = encoder(images, recordings=3).view(2, 3, 4, 32)
+    for recording in range(3):
+        own = found[:, recording].flatten(0, 1)
+        torch.testing.assert_close(own.mean(0), torch.zeros(32), atol=1e-4, rtol=0)
+        assert own.std(0).mean() > 0.5
+    together = encoder(images).view(2, 3, 4, 32)
+    assert together.mean((0, 2)).abs().max() > 0.5, 'else it is the scene that fills the variance'
+
+
+def test_the_order_of_the_batch_is_kept():
+    """With a norm that treats each image alone, parting by recordings must change nothing."""
+    encoder = Encoder(ModelConfig(embedding_norm='l2')).eval()
+    encoder.normalise.train()
+    images = torch.rand(12, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    torch.testing.assert_close(encoder(images, recordings=3), encoder(images))
+    torch.testing.assert_close(encoder(images, recordings=2), encoder(images))
+
+
+def test_settled_it_computes_in_training_what_it_will_compute_when_deployed():
+    encoder = Encoder(ModelConfig()).train()
+    encoder(IMAGES)
+    encoder.settle()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    settled = encoder(IMAGES, recordings=2)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+    torch.testing.assert_close(settled, encoder.eval()(IMAGES), rtol=1e-4, atol=1e-5)
+    settled.sum().backward()
+    assert encoder.network.globals.weight.grad.any(), 'its weights still learn'
+    encoder.train()
+    assert encoder.normalise.batch.training

@@ -229,6 +229,37 @@ class TestRecordings:
         assert not (tmp_path / 'run').exists()
 
 
+class TestTasks:
+    def strangers(self, tmp_path, monkeypatch, tasks, **loss):
+        """Train on recordings of these tasks; give what the loss was told at each step."""
+        told = []
+        real = trainer.compute_loss
+
+        def compute_loss(config, anchors, positives, strangers):
+            told.append(None if strangers is None else strangers.tolist())
+            return real(config, anchors, positives, strangers)
+
+        monkeypatch.setattr(trainer, 'compute_loss', compute_loss)
+        clips = [make_clip(f'{n}', task=task, seed=n) for n, task in enumerate(tasks)]
+        optim = OptimConfig(steps=4, evaluate_every=4, settle_after=0.5)
+        batch = BatchConfig(sequences=2, pairs=4)
+        config = make_config(optim=optim, batch=batch, loss=LossConfig(**loss))
+        train(config, clips, [], tmp_path / 'run')
+        return told
+
+    def test_other_tasks_are_negatives_once_batch_norm_has_settled(self, tmp_path, monkeypatch):
+        told = self.strangers(tmp_path, monkeypatch, ['pour', 'stack'])
+        assert told == [None, None, *[[[False, True], [True, False]]] * 2]
+
+    @pytest.mark.parametrize('tasks', [['pour', 'pour'], ['', 'pour'], ['', '']])
+    def test_an_unknown_task_is_no_other(self, tmp_path, monkeypatch, tasks):
+        told = self.strangers(tmp_path, monkeypatch, tasks)
+        assert told[2:] == [[[False, False], [False, False]]] * 2
+
+    def test_unless_told_otherwise(self, tmp_path, monkeypatch):
+        assert self.strangers(tmp_path, monkeypatch, ['a', 'b'], other_tasks=False) == [None] * 4
+
+
 class TestLimits:
     def test_a_limit_in_minutes_ends_it_early_but_with_a_model(self, tmp_path):
         optim = OptimConfig(steps=10_000, minutes=0.3 / 60, evaluate_every=10_000)
