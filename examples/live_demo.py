@@ -108,9 +108,9 @@ def simulate(out: Path, console: Console) -> None:
 def play(model: Path, demonstration: Path, taught: Path, out: Path, console: Console) -> list[Run]:
     """Play the unseen episode at two paces and the other task into the node."""
     streams = (
-        ('another episode of the task', 'unseen/episode_001', 1.0, True),
+        ('same task', 'unseen/episode_001', 1.0, True),
         ('twice as fast', 'unseen/episode_002', 2.0, True),
-        ('another task', 'other/episode_000', 1.0, False),
+        ('other task', 'other/episode_000', 1.0, False),
     )
     runs = []
     for title, bag, rate, known in streams:

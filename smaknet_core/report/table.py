@@ -22,22 +22,32 @@ HEADINGS = (
     'latency p50 / p99',
     'states',
 )
+IN_TERMINAL = (0, 1, 2, 3, 6, 7, 8)  # places in HEADINGS; the page has all
 NOTHING = '–'
 
 
 def summary_table(runs: Sequence[Run], title: str = '') -> Table:
     """Make a table of one row per run, and one per simpler method it is compared with."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(title)) if title else None, title_justify='left')
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify='left' if index in (0, 9) else 'right')
+    table = Table(
+        title=Text(printable(title)) if title else None,
+        title_justify='left',
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for place in IN_TERMINAL:
+        heading = HEADINGS[place].replace(' ', '\n', 1)  # headings break, cells stay whole
+        table.add_column(heading, justify='right' if place else 'left', no_wrap=True)
     for run in runs:
         # Text, not str: a name in square brackets is a name, not markup.
-        table.add_row(*(Text(cell) for cell in row(run.title, measure(run))))
+        cells = row(run.title, measure(run))
+        table.add_row(*(Text(cells[place]) for place in IN_TERMINAL))
         for name, answers in run.others.items():
-            cells = [f'  {printable(name)}', *[''] * 5, percent(alignment(run, answers))]
+            cells = [f'  {printable(name)}', *[''] * 3, percent(alignment(run, answers))]
             table.add_row(*(Text(cell, style='dim') for cell in cells))
     return table
 
@@ -45,7 +55,8 @@ def summary_table(runs: Sequence[Run], title: str = '') -> Table:
 def row(title: str, numbers: Numbers) -> list[str]:
     """Cells for one run, in the order of HEADINGS."""
     within = numbers.within[0.25] if numbers.within else None
-    latency = f'{milliseconds(numbers.latency_p50_s)} / {milliseconds(numbers.latency_p99_s)}'
+    p50, p99 = numbers.latency_p50_s, numbers.latency_p99_s
+    latency = NOTHING if p50 is None or p99 is None else f'{1e3 * p50:.0f} / {1e3 * p99:.0f} ms'
     states = ', '.join(
         f'{state.value} {percent(share)}' for state, share in numbers.states.items()
     )
@@ -58,7 +69,7 @@ def row(title: str, numbers: Numbers) -> list[str]:
         percent(within),
         percent(numbers.alignment),
         percent(numbers.false_alarms),
-        latency if numbers.latency_p50_s is not None else NOTHING,
+        latency,
         states,
     ]
 

@@ -255,8 +255,18 @@ def test_the_summary_is_not_markup_and_does_not_steer_the_terminal():
     text = console.export_text()
     assert '[red]held?[2Jout[/red]' in text
     assert 'clock [b]' in text
-    assert 'TRACKING 100.0 %' in text
-    assert '15.0 ms' in text
+    assert '100.0 %' in text
+    assert '15 / 20 ms' in text
+
+
+def test_the_summary_fits_a_terminal():
+    one = run([match(i, i) for i in range(4)], title='twice as fast', truth=np.arange(4.0))
+    console = Console(width=80, record=True, file=open('/dev/null', 'w'))  # noqa: SIM115
+    console.print(summary_table([one], 'runs'))
+    console.file.close()
+    row = [line for line in console.export_text().splitlines() if 'twice as fast' in line]
+    assert row
+    assert '100.0 %' in row[0]  # no cell is cut or folded
 
 
 def test_importing_the_report_draws_nothing():
