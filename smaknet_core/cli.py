@@ -7,7 +7,7 @@ what it needs when it runs, so that `smaknet --help` is instant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import io
 import os
@@ -92,8 +92,9 @@ def _parse(name: str, argv: list[str]) -> Any:
         settings = load_yaml(TrainConfig, config)
         options['default'] = kind(tyro.MISSING, tyro.MISSING, config, settings=settings)
     complaint = io.StringIO()
+    asks = {'-h', '--help'} & set(argv)
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(complaint), contextlib.nullcontext() if asks else _wide():
             return tyro.cli(kind, args=argv, prog=f'smaknet {name}', **options)
     except SystemExit as end:
         if end.code in (0, None):  # --help
@@ -101,17 +102,31 @@ def _parse(name: str, argv: list[str]) -> Any:
         raise ConfigError(_one_line(complaint.getvalue(), name)) from end
 
 
+@contextlib.contextmanager
+def _wide() -> Iterator[None]:
+    """Keep tyro from breaking its complaints into lines of the terminal's width."""
+    before = os.environ.get('COLUMNS')
+    os.environ['COLUMNS'] = '10000'
+    try:
+        yield
+    finally:
+        del os.environ['COLUMNS']
+        if before is not None:
+            os.environ['COLUMNS'] = before
+
+
 def _one_line(boxed: str, name: str) -> str:
     """Take the words out of a box drawn over several lines."""
     lines = [line.strip(' ╭╮╰╯│─') for line in boxed.splitlines()]
-    words = [line for line in lines if line and not line.startswith('For full helptext')]
-    return f'{"; ".join(words[1:] or words)} (see smaknet {name} --help)'
+    hint = f'smaknet {name} --help'
+    words = [line for line in lines if line and line != hint and 'full helptext' not in line]
+    return f'{"; ".join(words[1:] or words).replace(":; ", ": ")} (see {hint})'
 
 
 def _config_path(argv: list[str]) -> Path | None:
     """Find --config before the real parsing, since its file decides the defaults shown."""
     found = None
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    for word, following in zip(argv, [*argv[1:], None], strict=False):
         if word == '--config' and following is not None:
             found = Path(following)
         if word.startswith('--config='):

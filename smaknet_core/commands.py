@@ -225,10 +225,12 @@ class Simulate:
 
     def run(self) -> int:
         """Run the command; return its exit code."""
+        from rich.console import Console
         from rich.progress import Progress
         from smaknet_core.simulation.recorder import record_many
 
-        with Progress() as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task('simulating', total=self.episodes)
             record_many(
                 self.out,
@@ -240,4 +242,5 @@ class Simulate:
                 lab=self.lab,
                 progress=lambda done, _total: bar.update(task, completed=done),
             )
+        print(f'{self.out}: {self.episodes} episodes')
         return 0
