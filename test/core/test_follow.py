@@ -202,9 +202,7 @@ def test_teach_overwrites_nothing_and_does_not_work_in_vain(embedder, bag, tmp_p
 
 def test_teach_says_why_there_are_no_sets(embedder, tmp_path):
     silent = lamp_bag(tmp_path / 'silent', silent={'right': 0.05})
-    with pytest.raises(
-        DemonstrationError, match='1 complete sets of left, right'
-    ):
+    with pytest.raises(DemonstrationError, match='1 complete sets of left, right'):
         teach(embedder, silent, (), tmp_path / 'out')
     with pytest.raises(BagError, match='rihgt'):
         teach(embedder, silent, ('rihgt',), tmp_path / 'out')
