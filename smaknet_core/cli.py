@@ -24,6 +24,7 @@ _EXIT_INTERRUPTED = 130
 
 # name: what `smaknet --help` says of it; the class of that name in commands.py has the arguments
 COMMANDS = {
+    'doctor': 'Say whether this machine can train and run the node, and what to do if not.',
     'simulate': 'Record episodes of a small simulated task, to try everything without a robot.',
     'check': 'Say whether recordings can be learned from: rates, gaps, stamps, synchronisation.',
     'train': 'Learn an embedding from recordings of two or more cameras, without labels.',
@@ -60,6 +61,10 @@ def _dispatch(name: str, rest: list[str]) -> int:
     if name not in COMMANDS:
         print(f'smaknet: no command {name!r}{nearest(name, COMMANDS)}', file=sys.stderr)
         return _EXIT_USAGE
+    if name == 'doctor' and not rest:  # has to work where not even tyro does
+        from smaknet_core.doctor import run_doctor
+
+        return run_doctor()
     with termination_as_interrupt():
         return int(_parse(name, rest).run())
 

@@ -15,6 +15,24 @@ import tyro
 
 
 @dataclass
+class Doctor:
+    """
+    Judge this machine OK, WARN or BAD, item by item, with the remedy; exit code 1 on BAD.
+
+    Example: smaknet doctor
+    """
+
+    training_only: bool = False
+    """What only the node needs (ROS) is a warning at most."""
+
+    def run(self) -> int:
+        """Run the command; return its exit code."""
+        from smaknet_core.doctor import run_doctor
+
+        return run_doctor(self.training_only)
+
+
+@dataclass
 class Check:
     """
     Judge recordings GOOD, WARN or BAD, with the reason and the remedy; exit code 1 on BAD.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 import math
+import os
+from pathlib import Path
 from typing import Literal
 
 from smaknet_core.errors import ConfigError
@@ -253,3 +255,9 @@ class MatchConfig:
 def _check(good: bool, name: str, value: object, expected: str) -> None:
     if not good:
         raise ConfigError(f'{name}: expected {expected}, got {value}')
+
+
+def cache_folder() -> Path:
+    """Where decoded frames are kept by default: in $XDG_CACHE_HOME or ~/.cache, `smaknet`."""
+    base = os.environ.get('XDG_CACHE_HOME')
+    return (Path(base) if base else Path.home() / '.cache') / 'smaknet'

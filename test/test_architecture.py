@@ -27,7 +27,7 @@ LEVELS = (
     ('data.bags', 'matching', 'losses', 'metrics'),
     ('data.cache', 'data.quality', 'checkpoint', 'demonstration'),
     ('data.dataset', 'data.sampler', 'embedder', 'baselines'),
-    ('trainer', 'evaluation', 'follow', 'simulation', 'report'),
+    ('trainer', 'evaluation', 'follow', 'simulation', 'report', 'doctor'),
     ('cli',),
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -47,6 +47,9 @@ PARTS = {
     'data.verdict': 'data.quality',
     'run_folder': 'trainer',
     'training': 'trainer',
+    'probe': 'doctor',
+    'findings': 'doctor',
+    'requirements': 'doctor',
     'commands': 'cli',
     '__main__': 'cli',
 }

@@ -24,7 +24,7 @@ import time
 from typing import Any, Final
 
 import numpy as np
-from smaknet_core.config import DataConfig
+from smaknet_core.config import cache_folder, DataConfig
 from smaknet_core.data.bag_folder import bag_files, companion, METADATA
 from smaknet_core.data.bags import open_recording, Recording
 from smaknet_core.data.sync import Synchroniser
@@ -102,8 +102,7 @@ def load(
 
 def default_dir() -> Path:
     """Where the cache is unless said otherwise: $XDG_CACHE_HOME/smaknet or ~/.cache/smaknet."""
-    base = os.environ.get('XDG_CACHE_HOME')
-    return (Path(base) if base else Path.home() / '.cache') / 'smaknet'
+    return cache_folder()
 
 
 def _entry_name(path: Path, cameras: Sequence[str], data: DataConfig) -> str:
