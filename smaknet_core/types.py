@@ -5,7 +5,7 @@ Letters: T timesteps, V views (cameras), H x W pixels, D embedding size (32), B 
 
 Clocks: `stamp_ns` is always integer nanoseconds of the *capture* clock: `header.stamp` where a
 topic's header stamps are set and monotonic, else the time the bag (or the node) received the
-message; decided once per topic. Durations in seconds end in `_s`.
+message; decided once per recording, never mixed. Durations in seconds end in `_s`.
 """
 
 from __future__ import annotations
