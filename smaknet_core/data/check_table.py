@@ -26,6 +26,7 @@ from smaknet_core.data.verdict import (
     RATE_WARN_HZ,
     Verdict,
 )
+from smaknet_core.errors import printable
 
 Progress = Callable[[int, str, float], None]
 # Into a file or pipe: wide enough that no line is broken in two.
@@ -38,11 +39,6 @@ _LEGEND: Final = (
     ('clock', 'header = stamped at capture by the driver, bag = on arrival; never mixed'),
     ('set', 'one frame of each camera, at most data.max_spread_s apart'),
 )
-
-
-def printable(text: str) -> str:
-    """Replace what a terminal would obey instead of show."""
-    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)
 
 
 @contextlib.contextmanager
