@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open, SafetensorError
 from safetensors.numpy import save
-from smaknet_core.errors import DemonstrationError
+from smaknet_core.errors import DemonstrationError, printable
 from smaknet_core.matching import Taught
 
 FORMAT = 'smaknet_demonstration'
@@ -141,11 +141,6 @@ def refuse_existing(path: Path) -> None:
     """Raise DemonstrationError if there is something at `path` already."""
     if os.path.lexists(path):
         raise DemonstrationError(f'{path}: exists and is not overwritten')
-
-
-def printable(text: str) -> str:
-    """Replace what is not printable (terminal escapes, line ends) by question marks."""
-    return ''.join(char if char.isprintable() else '?' for char in text)
 
 
 def _read(path: Path) -> Demonstration:

@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from smaknet_core.config import MatchConfig
 from smaknet_core.data.bags import open_recording
-from smaknet_core.demonstration import Demonstration, load, printable
+from smaknet_core.demonstration import Demonstration, load
 from smaknet_core.embedder import Embedder
-from smaknet_core.errors import BagError, DataError
+from smaknet_core.errors import BagError, DataError, printable
 from smaknet_core.follow.follower import Followed, Follower
 from smaknet_core.follow.recorded import follow_recording, RecordedSets
 from smaknet_core.follow.teaching import teach

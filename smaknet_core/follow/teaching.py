@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from smaknet_core.demonstration import Demonstration, printable, refuse_existing
-from smaknet_core.errors import DemonstrationError
+from smaknet_core.demonstration import Demonstration, refuse_existing
+from smaknet_core.errors import DemonstrationError, printable
 from smaknet_core.follow.follower import embed_sets, Embeds
 from smaknet_core.follow.recorded import RecordedSets
 from smaknet_core.matching import measure_views

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from smaknet_core.errors import printable
 from smaknet_core.report.run import alignment, measure, Numbers, Run
 
 if TYPE_CHECKING:
@@ -87,8 +88,3 @@ def seconds(value: float | None) -> str:
 def milliseconds(value: float | None) -> str:
     """Write seconds as milliseconds."""
     return NOTHING if value is None else f'{1e3 * value:.1f} ms'
-
-
-def printable(text: str) -> str:
-    """Replace what could steer a terminal by question marks."""
-    return ''.join(char if char.isprintable() else '?' for char in text)

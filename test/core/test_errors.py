@@ -30,3 +30,9 @@ def test_printable_text_is_one_line_that_can_be_written(text):
 def test_terminal_escapes_lose_their_power():
     assert printable('a\x1b[31mb\r\nc') == 'a�[31mb��c'
     assert printable('Grüße, ロボット') == 'Grüße, ロボット'
+
+
+def test_what_a_terminal_would_obey_is_replaced():
+    bad = '\N{REPLACEMENT CHARACTER}'
+    assert printable('tidy \x1b[31mup\n\u202e ü') == f'tidy {bad}[31mup{bad}{bad} ü'
+    assert printable('plain äöü 漢') == 'plain äöü 漢'

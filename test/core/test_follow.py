@@ -188,7 +188,7 @@ def test_teach_writes_what_it_saw(embedder, bag, tmp_path):
 
 def test_teach_takes_a_name_and_chosen_cameras(embedder, bag, tmp_path):
     made = teach(embedder, bag, ('right',), tmp_path / 'd', name='my\x1b[31m lamp')
-    assert (made.name, made.cameras, made.sigma) == ('my?[31m lamp', ('right',), None)
+    assert (made.name, made.cameras, made.sigma) == ('my\ufffd[31m lamp', ('right',), None)
 
 
 def test_teach_overwrites_nothing_and_does_not_work_in_vain(embedder, bag, tmp_path):

@@ -253,7 +253,7 @@ def test_the_summary_is_not_markup_and_does_not_steer_the_terminal():
     console.print(summary_table([one], 'runs'))
     console.file.close()
     text = console.export_text()
-    assert '[red]held?[2Jout[/red]' in text
+    assert '[red]held\N{REPLACEMENT CHARACTER}[2Jout[/red]' in text
     assert 'clock [b]' in text
     assert '100.0 %' in text
     assert '15 / 20 ms' in text
