@@ -1,7 +1,8 @@
 """
-Embeddings → scores that need no label: alignment across views, with its trivial baselines.
+The views of one recording → temporal alignment error, with its trivial answers.
 
-All errors are fractions; times 100 they are the percentages of the slides.
+Same recording, two cameras: it says how little viewpoint matters and how well moments are told
+apart, not whether another execution would be followed.
 """
 
 from __future__ import annotations
