@@ -2,7 +2,8 @@
 Model file: one `model.safetensors` that is alone enough to rebuild an embedder.
 
 Weights as tensors; settings, preprocessing, cameras, calibration and a training summary as JSON in
-the metadata. Everything is checked before a tensor is read, and nothing is ever unpickled.
+the metadata. A file is read in one go, so that what is loaded is what its hash is of; everything
+is checked before it is used, and nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 
 FORMAT_VERSION = 1
 MODEL_NAME = 'model.safetensors'
+MAX_BYTES = 2**30  # the largest network has 6 MB
 PREPROCESSING = {'order': 'RGB', 'mean': PIXEL_MEAN, 'scale': PIXEL_SCALE}
 
 
@@ -37,6 +39,7 @@ class ModelFile:
     cameras: tuple[str, ...]  # trained on
     calibration: Calibration
     summary: Mapping[str, Any] = field(default_factory=dict)  # steps, seconds, alignment ...
+    hash: str = ''  # SHA-256 of the file it was read from, hex: ties a demonstration to it
 
 
 def resolve(path: Path) -> Path:
@@ -45,11 +48,6 @@ def resolve(path: Path) -> Path:
     if not model.is_file():
         raise ModelError(f'{path}: no model here; expected a run folder or a {MODEL_NAME}')
     return model
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex: what ties a demonstration to its model."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -97,7 +95,8 @@ def load_model(path: Path) -> ModelFile:
         ModelError: missing, damaged, of another version, misshaped, or holding NaN.
     """
     path = resolve(path)
-    header, tensors = _read(path)
+    data = _read(path)
+    header, tensors = _parse(data, path)
     version = header.get('format_version')
     if version != FORMAT_VERSION:
         raise ModelError(f'{path}: model format {version}, this smaknet reads {FORMAT_VERSION}')
@@ -114,7 +113,8 @@ def load_model(path: Path) -> ModelFile:
         raise ModelError(f'{path}: incomplete metadata ({err!r})') from err
     encoder = Encoder(config.model).eval()
     encoder.load_state_dict(_checked(tensors, encoder, path))
-    return ModelFile(encoder, config, cameras, calibration, summary)
+    digest = hashlib.sha256(data).hexdigest()
+    return ModelFile(encoder, config, cameras, calibration, summary, digest)
 
 
 def _camera_names(names: Any) -> tuple[str, ...]:
@@ -123,36 +123,48 @@ def _camera_names(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Any]:
-    from safetensors import safe_open, SafetensorError
+def _read(path: Path) -> bytes:
+    try:
+        with path.open('rb') as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise ModelError(f'{path}: larger than {MAX_BYTES >> 30} GiB, not a model')
+            return file.read()
+    except OSError as err:
+        raise ModelError(f'{path}: cannot be read ({err.strerror or err})') from err
+
+
+def _parse(data: bytes, path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Take a safetensors file apart: our header and the tensors, none of it checked."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        tensors: Any = safe_open(path, framework='pt', device='cpu')
-        header = json.loads((tensors.metadata() or {})['smaknet_model'])
+        tensors = load(data)  # refuses sizes and offsets that are not those of the file
+        size = int.from_bytes(data[:8], 'little')
+        header = json.loads(json.loads(data[8 : 8 + size])['__metadata__']['smaknet_model'])
     except KeyError as err:
         raise ModelError(f'{path}: a safetensors file, but not a smaknet model') from err
-    except (SafetensorError, OSError, ValueError, RecursionError) as err:
+    except (SafetensorError, ValueError, RecursionError) as err:
         raise ModelError(f'{path}: not a readable model file ({err})') from err
     if not isinstance(header, dict):
         raise ModelError(f'{path}: metadata is not a mapping')
     return header, tensors
 
 
-def _checked(tensors: Any, encoder: Encoder, path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights once their names and shapes, and then values, are found right."""
+def _checked(
+    tensors: Mapping[str, torch.Tensor], encoder: Encoder, path: Path
+) -> Mapping[str, torch.Tensor]:
+    """Give the weights back once names, shapes, types and values are found right."""
     expected = encoder.state_dict()
-    names = set(tensors.keys())
-    if names != set(expected):
-        odd = sorted(names ^ set(expected))
+    if tensors.keys() != expected.keys():
+        odd = sorted(tensors.keys() ^ expected.keys())
         raise ModelError(f'{path}: weights do not fit the configured network (first: {odd[0]})')
-    state = {}
     for name, like in expected.items():
-        shape = tuple(tensors.get_slice(name).get_shape())
+        shape = tuple(tensors[name].shape)
         if shape != tuple(like.shape):
             raise ModelError(f'{path}: {name} has shape {shape}, expected {tuple(like.shape)}')
-        state[name] = tensors.get_tensor(name)
-        if state[name].dtype != like.dtype:
-            raise ModelError(f'{path}: {name} is {state[name].dtype}, expected {like.dtype}')
-        if not torch.isfinite(state[name]).all():
+        if tensors[name].dtype != like.dtype:
+            raise ModelError(f'{path}: {name} is {tensors[name].dtype}, expected {like.dtype}')
+        if not torch.isfinite(tensors[name]).all():
             raise ModelError(f'{path}: {name} holds NaN or infinite values')
-    return state
+    return tensors

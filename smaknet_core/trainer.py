@@ -19,18 +19,20 @@ from lightning_fabric import Fabric
 import numpy as np
 from smaknet_core import run_folder
 from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
-from smaknet_core.config import OptimConfig, TrainConfig
+from smaknet_core.config import TrainConfig
 from smaknet_core.data import sampler
 from smaknet_core.data.transforms import Augment, to_input
-from smaknet_core.embedder import embed_frames, NotFiniteError
+from smaknet_core.embedder import embed_frames, is_out_of_memory, NotFiniteError
 from smaknet_core.errors import ConfigError, printable, TrainingError
 from smaknet_core.interrupts import stop_requests, StopRequest
 from smaknet_core.losses import compute_loss
 from smaknet_core.matching import calibrate, CalibrationRecording
 from smaknet_core.metrics import alignment
-from smaknet_core.model import Encoder
+from smaknet_core.model import Encoder, title
+from smaknet_core.pretrained import check_backbone, load_backbone
 from smaknet_core.progress import TrainingProgress
 from smaknet_core.run_folder import EventLog, Status
+from smaknet_core.schedule import finished, learning_rate, progress
 from smaknet_core.types import Clip
 import torch
 
@@ -75,19 +77,26 @@ def train(
         show: progress display, or None for silence.
 
     Raises:
-        ConfigError: `out` exists, or holds a run with other settings or recordings.
+        ConfigError: `out` exists, holds a run with other settings or recordings, or is being
+            trained into by another process.
         DataError: a recording cannot be trained on.
-        TrainingError: the loss became NaN, or the disk refused the model.
+        TrainingError: the loss became NaN, memory ran out, or the disk refused the model.
         Interrupted: after saving, when Ctrl-C or SIGTERM came.
     """
     sampler.check_clips(clips, config.batch)
+    if not resume:
+        check_backbone(config.model)
     fabric = make_fabric(config)
     # Requests count from before the folder is made, so that it is never left without a model.
-    with stop_requests() as stop:
-        run_folder.prepare(out, config, resume)
-        run = _start(config, clips, held_out, out, fabric, resume)
-        with contextlib.closing(run.events):
-            _loop(run, stop, show)
+    with stop_requests() as stop, run_folder.prepare(out, config, resume):
+        try:
+            run = _start(config, clips, held_out, out, fabric, resume)
+            with contextlib.closing(run.events):
+                _loop(run, stop, show)
+        except (MemoryError, RuntimeError) as err:
+            if not is_out_of_memory(err):
+                raise
+            raise TrainingError(_describe_out_of_memory(config, out)) from err
     return run.status
 
 
@@ -101,6 +110,8 @@ def _start(
 ) -> _Run:
     torch.manual_seed(config.seed)
     encoder = Encoder(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not resume:
+        load_backbone(encoder, config.model)
     optimizer = torch.optim.AdamW(
         encoder.parameters(),
         lr=config.optim.learning_rate,
@@ -117,23 +128,25 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
     augment = Augment(config.augment)
     started = time.monotonic() - status.seconds
 
-    while not _finished(status, config.optim):
+    while not finished(config.optim, status):
         # draw a batch: anchors and positives of a few recordings
         draws = sampler.draw(clips, config.batch, config.seed, status.step, fabric.global_rank)
         frames = torch.from_numpy(sampler.load(clips, draws)).to(fabric.device)
+        near = _near(clips, draws, config, fabric.device)
         noise = torch.Generator().manual_seed(hash_seed(config.seed, status.step))
+        torch.manual_seed(hash_seed(config.seed, status.step))  # decides dropout
         images = augment(to_input(frames.flatten(0, 2)), noise)
 
         # forward, loss
         run.model.train()
         strangers = None
-        if _progress(config.optim, status) >= config.optim.settle_after:
+        if progress(config.optim, status) >= config.optim.settle_after:
             run.encoder.settle()
             strangers = _strangers(config, [clips[d.clip].task for d in draws], fabric.device)
         images = images.contiguous(memory_format=torch.channels_last)
         embedded = run.model(images, recordings=len(draws))
         anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
-        loss = compute_loss(config.loss, anchors, positives, strangers)
+        loss = compute_loss(config.loss, anchors, positives, strangers, near)
         if not torch.isfinite(loss):
             raise TrainingError(_describe_nan('loss', run, draws))
 
@@ -153,7 +166,7 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
         status.loss = value if math.isnan(status.loss) else 0.95 * status.loss + 0.05 * value
         run.events.scalar('loss/train', value, status.step)
         stopping = stop.requested  # read once: a later request is for the next step
-        last = stopping or _finished(status, config.optim)
+        last = stopping or finished(config.optim, status)
         if last or status.step % config.optim.evaluate_every == 0:
             try:
                 _measure(run)
@@ -176,6 +189,17 @@ def _strangers(
     return torch.tensor(different, device=device)
 
 
+def _near(
+    clips: Sequence[Clip],
+    draws: Sequence[sampler.Draw],
+    config: TrainConfig,
+    device: torch.device,
+) -> torch.Tensor | None:
+    """Say which frames of recordings of one camera are no negatives, S x 2P x 2P."""
+    near = sampler.near_in_time(clips, draws, config.batch)
+    return None if near is None else torch.from_numpy(near).to(device)
+
+
 def make_fabric(config: TrainConfig) -> Fabric:
     """Choose device and precision; mixed precision only where it pays, on CUDA."""
     cuda = torch.cuda.is_available() and config.device != 'cpu'
@@ -193,21 +217,6 @@ def make_fabric(config: TrainConfig) -> Fabric:
     return fabric
 
 
-def learning_rate(optim: OptimConfig, status: Status) -> float:
-    """Rise linearly for the warm-up, then follow a cosine down to a twentieth."""
-    rise = min(1.0, (status.step + 1) / max(1, optim.warmup_steps))
-    fall = 0.05 + 0.95 * (1 + math.cos(math.pi * _progress(optim, status))) / 2
-    return optim.learning_rate * rise * fall
-
-
-def _progress(optim: OptimConfig, status: Status) -> float:
-    """Share of the run that is over, 0 ... 1: by steps, or by minutes where they end first."""
-    progress = status.step / optim.steps
-    if optim.minutes:
-        progress = max(progress, status.seconds / (60 * optim.minutes))
-    return min(1.0, progress)
-
-
 def hash_seed(seed: int, step: int) -> int:
     """Give every (seed, step) its own generator seed."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
@@ -217,11 +226,6 @@ def embed_clip(encoder: Encoder, clip: Clip, device: torch.device | str) -> np.n
     """Embed all views of a clip: T x V x 32 float32."""
     views = [embed_frames(encoder, frames, device) for frames in clip.views.values()]
     return np.stack(views, axis=1)
-
-
-def _finished(status: Status, optim: OptimConfig) -> bool:
-    over = bool(optim.minutes) and status.seconds >= 60 * optim.minutes
-    return over or status.step >= optim.steps
 
 
 def _clip_gradients(run: _Run) -> bool:
@@ -269,11 +273,13 @@ def _save(run: _Run) -> None:
         ]
     )
     summary = {
+        'system': title(run.config.model),
         'steps': status.step,
         'seconds': round(status.seconds, 1),
         'loss': status.loss,
         'held_out_alignment': None if math.isnan(status.alignment) else status.alignment,
         'recordings': [clip.name for clip in run.clips],
+        'starts_ns': [int(clip.stamps_ns[0]) for clip in run.clips],
         'held_out': [clip.name for clip in run.held_out],
         'calibrated_on': where,
         'history': status.history,
@@ -304,9 +310,20 @@ def calibration_clips(
 
 def _describe_nan(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> str:
     names = printable(', '.join(run.clips[draw.clip].name for draw in draws))
-    model = run.out / MODEL_NAME
-    kept = f'{model} keeps the last good model' if model.exists() else 'no model was saved yet'
     return (
-        f'the {what} became NaN or infinite at step {run.status.step} on {names}; {kept}; '
-        'lower optim.learning_rate'
+        f'the {what} became NaN or infinite at step {run.status.step} on {names}; '
+        f'{_kept(run.out)}; lower optim.learning_rate'
     )
+
+
+def _describe_out_of_memory(config: TrainConfig, out: Path) -> str:
+    batch, data = config.batch, config.data
+    return (
+        f'out of memory; {_kept(out)}; lower batch.sequences ({batch.sequences}), batch.pairs '
+        f'({batch.pairs}) or data.height and data.width ({data.height} x {data.width})'
+    )
+
+
+def _kept(out: Path) -> str:
+    model = out / MODEL_NAME
+    return f'{model} keeps the last good model' if model.exists() else 'no model was saved yet'

@@ -13,6 +13,7 @@ from smaknet_core.config import TrainConfig
 from smaknet_core.data.dataset import load_clips, split
 from smaknet_core.errors import ConfigError, printable
 from smaknet_core.metrics import CHANCE, CONSTANT_MIDDLE
+from smaknet_core.pretrained import check_backbone
 from smaknet_core.progress import TrainingProgress
 from smaknet_core.run_folder import check_resumable
 from smaknet_core.trainer import Interrupted, make_fabric, train
@@ -42,6 +43,8 @@ def run_train(
     make_fabric(config)  # a device that is absent is said before minutes of loading
     if resume:
         check_resumable(out, config)
+    else:
+        check_backbone(config.model)
     clips = load_clips(demos, cameras, config.data, cache_dir, console)
     training, held_out = split(clips, config.data, config.seed)
     sets = sum(len(clip) for clip in training)

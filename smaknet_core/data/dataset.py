@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-import csv
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from smaknet_core.config import DataConfig, nearest
 from smaknet_core.data import cache
-from smaknet_core.data.bag_folder import companion, find_recordings
+from smaknet_core.data.bag_folder import find_recordings
 from smaknet_core.errors import DataError
 from smaknet_core.types import Clip
-
-# Columns of labels.csv that are words; all others are numbers.
-WORDS = frozenset({'phase'})
 
 
 def load_clips(
@@ -93,39 +87,6 @@ def split(clips: Sequence[Clip], data: DataConfig, seed: int) -> tuple[list[Clip
     if not training:
         raise DataError('all recordings are held out, none is left to train on')
     return training, [clip for clip in clips if clip.name in held]
-
-
-def load_labels(path: Path) -> dict[str, NDArray[Any]] | None:
-    """
-    Read `labels.csv` beside a recording; None where there is none.
-
-    Returns:
-        Column -> T values: `stamp_ns` int64, `phase` text, all others float64.
-
-    Raises:
-        DataError: the table is damaged or has no `stamp_ns`.
-    """
-    table = companion(path, 'labels.csv')
-    if table is None:
-        return None
-    try:
-        with table.open(encoding='utf-8', newline='') as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
-            columns = list(reader.fieldnames or ())
-        if 'stamp_ns' not in columns:
-            raise DataError(f'{table}: no column stamp_ns')
-        return {name: _column(name, [row[name] for row in rows]) for name in columns}
-    except (OSError, ValueError, TypeError, OverflowError, csv.Error) as err:
-        raise DataError(f'{table}: cannot be read ({err})') from err
-
-
-def _column(name: str, values: Sequence[str]) -> NDArray[Any]:
-    if name == 'stamp_ns':
-        return np.array([int(value) for value in values], np.int64)
-    if name in WORDS:
-        return np.array(values, str)
-    return np.array([float(value) for value in values], np.float64)
 
 
 def _progress_bar(console: Console) -> Progress:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from smaknet_core.config import ModelConfig
-from smaknet_core.model.normalise import Normalise
-from smaknet_core.model.smaknet import EMBEDDING_SIZE, SmakNet
+from smaknet_core.model.normalise import EMBEDDING_SIZE, Normalise
+from smaknet_core.model.smaknet import SmakNet
+from smaknet_core.model.systems import backbone_of, make_network, title
+from smaknet_core.model.tcn import Tcn
 import torch
 from torch import nn
 
-__all__ = ['EMBEDDING_SIZE', 'Encoder', 'Normalise', 'SmakNet']
+__all__ = ['EMBEDDING_SIZE', 'Encoder', 'Normalise', 'SmakNet', 'Tcn', 'backbone_of', 'title']
 
 
 class Encoder(nn.Module):
@@ -16,7 +18,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.network = SmakNet(config)
+        self.network = make_network(config)
         self.normalise = Normalise(config.embedding_norm)
 
     def forward(self, images: torch.Tensor, recordings: int = 1) -> torch.Tensor:

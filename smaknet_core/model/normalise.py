@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from smaknet_core.config import EmbeddingNorm
-from smaknet_core.model.smaknet import EMBEDDING_SIZE
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+EMBEDDING_SIZE = 32
 
 
 class Normalise(nn.Module):

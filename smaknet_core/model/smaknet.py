@@ -1,8 +1,9 @@
 """
 Image → 32-d embedding: SMAK-Net.
 
-A reconstruction: the slides give sizes and equations, not the layer list (DESIGN section 4).
-Fully convolutional, strides instead of pooling, so any input size works.
+A reconstruction: the slides give sizes and equations, not the layer list (docs/decisions.md).
+Fully convolutional, strides instead of pooling, so any input size works. The trunk can be another
+network's; what stands on it is the same but for its width.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Sequence
 
 from smaknet_core.config import ModelConfig
 from smaknet_core.model.attention import SpatialAttention
+from smaknet_core.model.efficientnet import EfficientNetTrunk
+from smaknet_core.model.normalise import EMBEDDING_SIZE
+from smaknet_core.model.resnet import ResNetTrunk
 import torch
 from torch import nn
 
-EMBEDDING_SIZE = 32
 WIDTH = 192  # of g and of every level's projection
 HIDDEN = 288
-CHANNELS = {1: 64, 2: 128, 3: WIDTH}  # of L1, L2, L3
+RESNET_WIDTH = 160  # keeps that variant at the size of SMAK-Net; its hidden layer too
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -31,6 +34,8 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 class Trunk(nn.Module):
     """The convolutions: an image in, feature maps L1 (stride 4), L2 (8) and L3 (16) out."""
+
+    channels = {1: 64, 2: 128, 3: WIDTH}
 
     def __init__(self, extended: bool = False) -> None:
         super().__init__()
@@ -48,21 +53,33 @@ class Trunk(nn.Module):
         return {1: first, 2: second, 3: self.level3(second)}  # B x 192 x H/16 x W/16
 
 
+def make_trunk(config: ModelConfig) -> Trunk | ResNetTrunk | EfficientNetTrunk:
+    """Build what gives the feature maps L1, L2 and L3 at strides 4, 8 and 16."""
+    if config.system == 'resnet18':
+        return ResNetTrunk()
+    if config.system == 'lite0':
+        return EfficientNetTrunk()
+    return Trunk(config.extended)
+
+
 class SmakNet(nn.Module):
-    """Att123 by default: 1,081,824 parameters."""
+    """Att123 by default: 1,081,824 parameters; 1,079,552 on ResNet-18's first half."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.levels: Sequence[int] = config.levels
-        self.trunk = Trunk(config.extended)
-        self.globals = nn.Linear(WIDTH, WIDTH)  # g
+        self.trunk = make_trunk(config)
+        channels = self.trunk.channels
+        resnet = config.system == 'resnet18'
+        width, hidden = (RESNET_WIDTH, RESNET_WIDTH) if resnet else (WIDTH, HIDDEN)
+        self.globals = nn.Linear(channels[3], width)  # g
         self.attention = nn.ModuleDict(
-            {str(i): SpatialAttention(CHANNELS[i], WIDTH, config) for i in config.levels}
+            {str(i): SpatialAttention(channels[i], width, config) for i in config.levels}
         )
         self.head = nn.Sequential(
-            nn.Linear(WIDTH * len(config.levels), HIDDEN),
+            nn.Linear(width * len(config.levels), hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(HIDDEN, EMBEDDING_SIZE),
+            nn.Linear(hidden, EMBEDDING_SIZE),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -74,7 +91,7 @@ class SmakNet(nn.Module):
     ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
         """Return B x 32 embeddings and, per level, the raw attention scores B x h x w."""
         maps = self.trunk(images)
-        g = self.globals(maps[3].mean((2, 3)))  # B x 192
+        g = self.globals(maps[3].mean((2, 3)))  # B x width
         pooled, scores = [], {}
         for level in self.levels:
             vector, scores[level] = self.attention[str(level)](maps[level], g)

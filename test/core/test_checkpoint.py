@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import struct
 import subprocess
 import sys
+import threading
 
 from clip_maker import make_config, make_encoder, make_model
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from smaknet_core.checkpoint import (
-    file_hash,
     load_model,
     MODEL_NAME,
     ModelFile,
@@ -92,9 +94,36 @@ class TestThereAndBack:
         for name in 'ab':
             make_model(tmp_path / name)
         make_model(tmp_path / 'c', seed=1)
-        assert file_hash(tmp_path / 'a') == file_hash(tmp_path / 'b')
-        assert file_hash(tmp_path / 'a') != file_hash(tmp_path / 'c')
-        assert len(file_hash(tmp_path / 'a')) == 64
+        one, same, other = (load_model(tmp_path / name).hash for name in 'abc')
+        assert one == same != other
+        assert one == hashlib.sha256((tmp_path / 'a').read_bytes()).hexdigest()
+
+    def test_a_file_replaced_while_it_is_read_is_wholly_the_old_or_the_new(self, tmp_path):
+        """Weights of one file under the hash of another would go with the wrong demonstrations."""
+        for name in 'ab':
+            make_model(tmp_path / name, seed=ord(name))
+        known = {load_model(tmp_path / name).hash: name for name in 'ab'}
+        first = {name: next(load_model(tmp_path / name).encoder.parameters()) for name in 'ab'}
+        files = [(tmp_path / name).read_bytes() for name in 'ab']
+        path, ended = tmp_path / 'model', threading.Event()
+        replace_file(path, files[0])
+
+        def replace():
+            for number in itertools.count(1):
+                replace_file(path, files[number % 2])
+                if ended.is_set():
+                    return
+
+        writer = threading.Thread(target=replace)
+        writer.start()
+        try:
+            models = [load_model(path) for _ in range(40)]
+        finally:
+            ended.set()
+            writer.join()
+        assert {known[model.hash] for model in models} == {'a', 'b'}
+        for model in models:
+            assert torch.equal(next(model.encoder.parameters()), first[known[model.hash]])
 
 
 class TestWriting:
@@ -149,6 +178,12 @@ class TestDamage:
         path = tmp_path / 'other'
         path.write_bytes(data)
         assert 'not a readable model file' in refused(path)
+
+    def test_larger_than_any_model(self, tmp_path):
+        """A file of holes: nothing of it is on the disk."""
+        with (tmp_path / 'huge').open('wb') as file:
+            file.truncate(2**30 + 1)
+        assert 'larger than 1 GiB' in refused(tmp_path / 'huge')
 
     def test_a_pickle_is_not_even_opened(self, tmp_path):
         path = tmp_path / 'model.pt'

@@ -53,6 +53,9 @@ def test_defaults_are_valid_and_frozen(kind):
         (ModelConfig, {'levels': (1, 4)}, 'model.levels'),
         (LossConfig, {'temperature': 0.0}, 'loss.temperature'),
         (LossConfig, {'regulariser': -1.0}, 'loss.regulariser'),
+        (LossConfig, {'margin': 0.0}, 'loss.margin'),
+        (BatchConfig, {'positive_within_s': 0.0}, 'batch.positive_within_s'),
+        (BatchConfig, {'negative_beyond_s': 0.1}, 'batch.negative_beyond_s'),
         (BatchConfig, {'sequences': 0}, 'batch.sequences'),
         (BatchConfig, {'pairs': 1}, 'batch.pairs'),
         (AugmentConfig, {'zoom': (1.2, 0.8)}, 'augment.zoom'),
@@ -106,6 +109,8 @@ def test_the_files_that_come_along_are_readable(name):
 def test_the_files_say_what_is_special_about_them():
     paper = load_yaml(TrainConfig, FILES / 'paper.yaml')
     assert (paper.loss.name, paper.loss.regulariser) == ('npairs', 0.002)
+    assert (paper.batch.sequences, paper.batch.pairs) == (1, 16)
+    assert (paper.model.embedding_norm, paper.optim.learning_rate) == ('none', 1e-4)
     quick = load_yaml(TrainConfig, FILES / 'quick.yaml')
     assert quick.data.height * quick.data.width < 128 * 128
 

@@ -1,4 +1,4 @@
-"""Clips of many recordings, their split, and their labels."""
+"""Clips of many recordings, and their split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from smaknet_core.config import DataConfig
-from smaknet_core.data.dataset import load_clips, load_labels, split
+from smaknet_core.data.dataset import load_clips, split
 from smaknet_core.errors import BagError, DataError
 from smaknet_core.types import Clip
 
@@ -108,38 +108,3 @@ class TestSplit:
     def test_something_must_be_left(self):
         with pytest.raises(DataError, match='none is left'):
             split(clips('a'), DataConfig(held_out_names=('a',)), 0)
-
-
-class TestLabels:
-    def write(self, tmp_path, text):
-        path = write_bag(tmp_path / 'take', camera_messages(count=1))
-        (path / 'labels.csv').write_text(text)
-        return path
-
-    def test_columns(self, tmp_path):
-        text = 'stamp_ns,contact,phase,progress\n1700000000000000001,1,pour,0.5\n7,0,a b,1\n'
-        labels = load_labels(self.write(tmp_path, text))
-        assert list(labels) == ['stamp_ns', 'contact', 'phase', 'progress']
-        assert labels['stamp_ns'].tolist() == [1700000000000000001, 7]
-        assert labels['stamp_ns'].dtype == np.int64
-        assert labels['contact'].tolist() == [1.0, 0.0]
-        assert labels['phase'].tolist() == ['pour', 'a b']
-
-    def test_none_there(self, tmp_path):
-        assert load_labels(write_bag(tmp_path / 'take', camera_messages(count=1))) is None
-
-    @pytest.mark.parametrize(
-        ('text', 'reason'),
-        [
-            ('', 'no column stamp_ns'),
-            ('a,b\n1,2\n', 'no column stamp_ns'),
-            ('stamp_ns,progress\n1\n', 'cannot be read'),
-            ('stamp_ns,progress\n1,much\n', 'cannot be read'),
-            ('stamp_ns,progress\n1.5,0\n', 'cannot be read'),
-            ('stamp_ns\n99999999999999999999\n', 'cannot be read'),
-            ('stamp_ns,"\n', 'cannot be read'),
-        ],
-    )
-    def test_a_damaged_table_is_named(self, tmp_path, text, reason):
-        with pytest.raises(DataError, match=f'labels.csv: {reason}'):
-            load_labels(self.write(tmp_path, text))

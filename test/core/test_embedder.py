@@ -8,9 +8,15 @@ from clip_maker import frames, make_clip, make_encoder, make_model, SIZE
 import numpy as np
 import pytest
 from smaknet_core import embedder as embedder_module
-from smaknet_core.checkpoint import file_hash, MODEL_NAME
+from smaknet_core.checkpoint import load_model, MODEL_NAME
 from smaknet_core.data.transforms import resize, to_input
-from smaknet_core.embedder import choose_device, embed_frames, Embedder, NotFiniteError
+from smaknet_core.embedder import (
+    choose_device,
+    embed_frames,
+    Embedder,
+    is_out_of_memory,
+    NotFiniteError,
+)
 from smaknet_core.errors import ConfigError, ModelError
 import torch
 
@@ -77,7 +83,7 @@ def test_repeats_to_the_bit(embedder):
 
 def test_what_it_says_of_itself(run, embedder):
     said = embedder.describe()
-    assert said['hash'] == embedder.model_hash == file_hash(run[0] / MODEL_NAME)
+    assert said['hash'] == embedder.model_hash == load_model(run[0]).hash
     assert (said['height'], said['width'], said['embedding_size']) == (SIZE, SIZE, 32)
     assert said['cameras'] == ['left', 'right']
     assert said['device'] == 'cpu'
@@ -100,6 +106,15 @@ def test_attention_of_each_level(tmp_path, attention):
             assert weights.max() == 1, 'weights of a softmax are shown as shares of the largest'
 
 
+def test_a_network_without_attention_gives_none(tmp_path):
+    make_model(tmp_path / 'model', system='tcn')
+    embedder = Embedder.load(tmp_path / 'model', 'cpu')
+    (image,) = images((48, 100))
+    assert embedder.attention(image) == {}
+    assert embedder.embed([image]).shape == (1, 32)
+    assert embedder.describe()['system'] == 'Multi-view TCN on Inception-v3 (random init)'
+
+
 def test_a_network_that_gives_nan_is_refused(run):
     """All its weights are finite, so loading cannot notice."""
     broken = make_encoder()
@@ -109,6 +124,59 @@ def test_a_network_that_gives_nan_is_refused(run):
     with pytest.raises(NotFiniteError, match='NaN or infinite') as caught:
         Embedder(file).embed(images((32, 32)))
     assert isinstance(caught.value, ModelError)
+
+
+class Hungry(torch.nn.Module):
+    """A network on a device that has memory for so many frames at a time."""
+
+    def __init__(self, encoder, room, error=torch.OutOfMemoryError):
+        super().__init__()
+        self.encoder, self.room, self.error = encoder, room, error
+        self.batches = []
+
+    def forward(self, images):
+        self.batches.append(len(images))
+        if len(images) > self.room:
+            raise self.error('out of memory. Tried to allocate 20.00 GiB')
+        return self.encoder(images)
+
+
+class TestMemory:
+    def hungry(self, run, room, **kind):
+        network = Hungry(run[1].encoder, room, **kind)
+        return network, Embedder(dataclasses.replace(run[1], encoder=network))
+
+    @pytest.mark.parametrize(
+        ('room', 'batches'),
+        [(10, [10]), (5, [10, 5, 5]), (3, [10, 5, 2, 3, 5, 2, 3]), (1, None)],
+    )
+    def test_too_many_frames_are_tried_again_half_as_many_at_a_time(
+        self, run, embedder, room, batches
+    ):
+        several = list(frames(10))
+        network, hungry = self.hungry(run, room)
+        np.testing.assert_allclose(hungry.embed(several), embedder.embed(several), atol=1e-5)
+        assert batches is None or network.batches == batches
+
+    def test_memory_of_the_cpu_as_well(self, run, embedder):
+        several = list(frames(10))
+        hungry = self.hungry(run, 3, error=MemoryError)[1]
+        np.testing.assert_allclose(hungry.embed(several), embedder.embed(several), atol=1e-5)
+
+    @pytest.mark.parametrize('count', [1, 2, 9])
+    def test_no_room_for_a_single_frame_is_one_clear_line(self, run, count):
+        with pytest.raises(ConfigError, match='^device: cpu has no memory left for one frame of'):
+            self.hungry(run, 0)[1].embed(list(frames(count)))
+
+    def test_what_the_cpu_says_is_understood(self, run):
+        with pytest.raises(RuntimeError) as caught:
+            torch.empty(2**60, dtype=torch.uint8)
+        assert is_out_of_memory(caught.value)
+        assert not is_out_of_memory(RuntimeError('the sizes do not fit'))
+
+    def test_other_errors_come_through(self, run):
+        with pytest.raises(RuntimeError, match='Tried to allocate'):
+            self.hungry(run, 0, error=RuntimeError)[1].embed(list(frames(2)))
 
 
 class TestDevice:

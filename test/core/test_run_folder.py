@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 from pathlib import Path
+import signal
 
 from clip_maker import make_clip, make_config
 import pytest
+from smaknet_core import run_folder
 from smaknet_core.config import load_yaml, ModelConfig, TrainConfig
 from smaknet_core.errors import ConfigError, TrainingError
 from smaknet_core.model import Encoder
 from smaknet_core.run_folder import (
+    check_resumable,
     EventLog,
     LAST_NAME,
     prepare,
@@ -37,13 +42,19 @@ def network(seed=0, steps=2):
     return encoder, optimizer
 
 
+def enter(out, config, resume):
+    """Prepare a folder and let it go at once."""
+    with prepare(out, config, resume):
+        pass
+
+
 @pytest.fixture(scope='module')
 def saved(tmp_path_factory):
     out = tmp_path_factory.mktemp('runs') / 'run'
-    prepare(out, make_config(), resume=False)
     encoder, optimizer = network()
     history = [{'step': 5, 'seconds': 1.0, 'alignment': 0.2}]
-    save_state(out, encoder, optimizer, Status(7, 3.5, 1.25, 0.2, history), CLIPS)
+    with prepare(out, make_config(), resume=False):
+        save_state(out, encoder, optimizer, Status(7, 3.5, 1.25, 0.2, history), CLIPS)
     return out, encoder, optimizer
 
 
@@ -60,7 +71,7 @@ def copy(saved, tmp_path):
 class TestPrepare:
     def test_writes_the_settings(self, tmp_path):
         config = make_config(model=ModelConfig(levels=(1, 3)))
-        prepare(tmp_path / 'a' / 'run', config, resume=False)
+        enter(tmp_path / 'a' / 'run', config, resume=False)
         assert load_yaml(TrainConfig, tmp_path / 'a' / 'run' / SETTINGS_NAME) == config
         assert os.listdir(tmp_path / 'a' / 'run') == [SETTINGS_NAME]
 
@@ -69,19 +80,91 @@ class TestPrepare:
         out = {'folder': tmp_path, 'file': tmp_path / 'file', 'run': copy}[kind]
         (tmp_path / 'file').write_text('precious')
         with pytest.raises(ConfigError, match='exists and is never overwritten'):
-            prepare(out, make_config(), resume=False)
+            enter(out, make_config(), resume=False)
         assert (tmp_path / 'file').read_text() == 'precious'
 
     @pytest.mark.parametrize('out', ['/proc/run', '/proc/self/status/run'])
     def test_a_place_that_cannot_be_written(self, tmp_path, out):
         with pytest.raises(TrainingError, match='cannot be written'):
-            prepare(Path(out), make_config(), resume=False)
+            enter(Path(out), make_config(), resume=False)
+
+
+class TestLock:
+    """Two processes that train into one folder would spoil it for both."""
+
+    def test_a_folder_being_trained_into_is_refused_until_the_end(self, copy):
+        with prepare(copy, make_config(), resume=True):
+            for look in (check_resumable, functools.partial(enter, resume=True)):
+                with pytest.raises(ConfigError, match=f'^{copy}: another process is training'):
+                    look(copy, make_config())
+        enter(copy, make_config(), resume=True)
+
+    def test_a_new_one_as_well(self, tmp_path, copy):
+        out = tmp_path / 'new'
+        with prepare(out, make_config(), resume=False):
+            with pytest.raises(ConfigError, match='exists and is never overwritten'):
+                enter(out, make_config(), resume=False)
+            (out / LAST_NAME).write_bytes((copy / LAST_NAME).read_bytes())
+            with pytest.raises(ConfigError, match='another process is training'):
+                check_resumable(out, make_config())
+
+    def test_an_error_frees_it(self, copy):
+        with pytest.raises(ZeroDivisionError), prepare(copy, make_config(), resume=True):
+            raise ZeroDivisionError
+        check_resumable(copy, make_config())
+
+    def test_the_lock_of_a_process_that_was_killed_blocks_nobody(self, copy):
+        ready, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            with prepare(copy, make_config(), resume=True):
+                os.write(tell, b'!')
+                signal.pause()
+        try:
+            assert os.read(ready, 1) == b'!'
+            with pytest.raises(ConfigError, match='another process is training'):
+                check_resumable(copy, make_config())
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        enter(copy, make_config(), resume=True)
+
+    def test_a_folder_that_cannot_be_written_is_said_before_anything_is_loaded(
+        self, copy, monkeypatch
+    ):
+        """Root may write everywhere; so the refusal is made here, where the disk would make it."""
+
+        def refuse(path, mode='r', **more):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(run_folder.Path, 'open', refuse)
+        with pytest.raises(TrainingError, match='train.yaml: cannot be written .Read-only file'):
+            run_folder._lock(copy).__enter__()
+
+    def test_of_many_processes_that_start_at_once_one_trains(self, tmp_path):
+        """Whichever is first makes the folder; no other takes it away again."""
+        for attempt in range(5):
+            out, children = tmp_path / f'run{attempt}', []
+            for _ in range(4):
+                child = os.fork()
+                if child == 0:
+                    try:
+                        enter(out, make_config(), resume=False)
+                        os._exit(0)
+                    except ConfigError:
+                        os._exit(2)
+                    finally:
+                        os._exit(9)
+                children.append(child)
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+            assert sorted(codes) == [0, 2, 2, 2]
+            assert os.listdir(out) == [SETTINGS_NAME]
 
 
 class TestResume:
     def test_the_saved_state_comes_back(self, saved):
         out, encoder, optimizer = saved
-        prepare(out, make_config(), resume=True)
+        enter(out, make_config(), resume=True)
         other, its_optimizer = network(seed=1, steps=0)
         status = restore(out, other, its_optimizer, CLIPS)
         history = [{'step': 5, 'seconds': 1.0, 'alignment': 0.2}]
@@ -102,13 +185,13 @@ class TestResume:
     )
     def test_other_settings_are_refused(self, copy, other):
         with pytest.raises(ConfigError, match=f'resume with --config .*{SETTINGS_NAME}'):
-            prepare(copy, make_config(**other), resume=True)
+            enter(copy, make_config(**other), resume=True)
 
     def test_nothing_to_resume(self, tmp_path, copy):
         (copy / LAST_NAME).unlink()
         for out in (copy, tmp_path / 'missing'):
             with pytest.raises(ConfigError, match='nothing to resume, last.pt is missing'):
-                prepare(out, make_config(), resume=True)
+                enter(out, make_config(), resume=True)
 
     @pytest.mark.parametrize('text', [None, b'[', b'', b'\xff', b'- 1'])
     def test_settings_that_are_missing_or_damaged(self, copy, text):
@@ -117,7 +200,7 @@ class TestResume:
         else:
             (copy / SETTINGS_NAME).write_bytes(text)
         with pytest.raises(ConfigError, match=SETTINGS_NAME):
-            prepare(copy, make_config(), resume=True)
+            enter(copy, make_config(), resume=True)
 
     @pytest.mark.parametrize(
         'clips',

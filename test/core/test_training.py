@@ -149,9 +149,13 @@ def wait_for_steps(process, out, bytes_of_events=300):
 
 class TestProcess:
     def test_ctrl_c_saves_and_the_run_goes_on_from_there(self, demos, tmp_path):
-        process = start(demos, tmp_path, *SMALL, '--optim.steps', 100_000)
+        often = ('--optim.evaluate-every', 2)
+        process = start(demos, tmp_path, *SMALL, '--optim.steps', 100_000, *often)
         out = tmp_path / 'run'
         wait_for_steps(process, out)
+        config = load_yaml(TrainConfig, out / SETTINGS_NAME)
+        with pytest.raises(ConfigError, match=f'^{out}: another process is training into it$'):
+            run(demos, out, config, resume=True)
         process.send_signal(signal.SIGINT)
         shown, complaints = process.communicate(timeout=60)
         assert process.returncode == 130
@@ -160,7 +164,6 @@ class TestProcess:
         assert shown.splitlines()[-1] == f'saved after step {steps}; continue with --resume'
         assert sorted(os.listdir(out)) == ['events', LAST_NAME, MODEL_NAME, SETTINGS_NAME]
 
-        config = load_yaml(TrainConfig, out / SETTINGS_NAME)
         clips = load_clips([demos], (), config.data, tmp_path / 'cache')
 
         class Once:
