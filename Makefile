@@ -5,14 +5,16 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # Another stamp per sourced ROS: a .venv with ROS wheels does not go with one, and is then refused.
 READY := .venv/.ready$(ROS_DISTRO)
+SIM := .venv/.sim$(ROS_DISTRO)
 
 # A python of another venv of ROS wheels tells its children not to find their libraries again.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all check clean
+.PHONY: help sim demo test test-all check clean
 
 help:
-	@echo 'make demo      simulate, train, teach and match live through the ROS 2 node; a report'
+	@echo 'make demo      simulate, train, teach and match live through the ROS 2 node; a page'
+	@echo 'make sim       add the physical simulator (MuJoCo), for smaknet simulate'
 	@echo 'make test      the tests, without those that take minutes'
 	@echo 'make test-all  the tests, all of them'
 	@echo 'make check     ruff, mypy --strict, the architecture test'
@@ -26,8 +28,13 @@ ifeq ($(origin PYTHON),command line)
 .PHONY: $(READY)
 endif
 
+$(SIM): $(READY) .ci/set_up_sim
+	@.ci/set_up_sim $@
+
+sim: $(SIM)
+
 demo: $(READY)
-	@$(PY) examples/live_demo.py
+	@$(PY) examples/live_demo.py --train
 
 test: $(READY)
 	@$(PY) -m pytest -m 'not slow'

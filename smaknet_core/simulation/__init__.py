@@ -1,6 +1,7 @@
 """
-A small world for tests and demos: scripted tasks seen by several cameras, as real recordings.
+Simulated demonstrations as real recordings, seen by several cameras, whose truth is known.
 
-`record` and `record_many` (module `recorder`) write rosbag2 folders; `truth` knows which moments
-of two of them correspond; `world` is the interface that any other simulator can implement.
+`recorder` and `simulate` (the command) write rosbag2 folders; `truth` knows which moments of two
+of them correspond; `world` is the interface of what is recorded: the `small` world, quick
+drawings for tests, and the `physical` one.
 """

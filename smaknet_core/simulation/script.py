@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from smaknet_core.simulation.meshes import Array
+from smaknet_core.simulation.pose import Array
 
 
 @dataclass(frozen=True)

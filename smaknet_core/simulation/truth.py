@@ -12,12 +12,15 @@ from smaknet_core.errors import DataError
 
 Floats = NDArray[np.float64]
 
+# What is further than so many usual steps beyond a reference's ends is not in it.
+BEYOND_STEPS = 5
+
 
 class Progress(NamedTuple):
     """A recording's truth over time."""
 
     stamps_ns: NDArray[np.int64]  # T, increasing
-    progress: Floats  # T, 0 ... 1, non-decreasing
+    progress: Floats  # T, 0 ... 1; goes back where something is done again
 
     def at(self, stamps_ns: NDArray[np.int64]) -> Floats:
         """Progress at any stamps, interpolated."""
@@ -27,7 +30,7 @@ class Progress(NamedTuple):
 
 
 class Correspondence(NamedTuple):
-    """For N query moments, the true timesteps in the other recording."""
+    """For N query moments, the true timesteps in the other recording; NaN: not in it."""
 
     timestep: Floats  # N, fractional; the middle where the other one pauses
     first: Floats  # N, where the scene begins to look like that
@@ -39,7 +42,7 @@ class Correspondence(NamedTuple):
 
 
 def load_progress(recording: Path) -> Progress:
-    """Read stamps and progress from a recording's labels.csv; DataError when there are none."""
+    """Read stamps and progress from a recording's labels.csv; DataError when it has no such."""
     path = recording / 'labels.csv'
     try:
         with path.open(encoding='utf-8', newline='') as file:
@@ -49,7 +52,10 @@ def load_progress(recording: Path) -> Progress:
     if not rows:
         raise DataError(f'{path}: no stamps and progress to read (it has no rows)')
     stamps, progress = zip(*rows, strict=True)
-    return Progress(np.array(stamps, dtype=np.int64), np.array(progress, dtype=np.float64))
+    read = Progress(np.array(stamps, dtype=np.int64), np.array(progress, dtype=np.float64))
+    if not (np.isfinite(read.progress).all() and (np.diff(read.stamps_ns) > 0).all()):
+        raise DataError(f'{path}: stamps have to increase, and progress to be a number')
+    return read
 
 
 def correspond(progress: Floats, reference: Floats) -> Correspondence:
@@ -57,18 +63,45 @@ def correspond(progress: Floats, reference: Floats) -> Correspondence:
     Find where in the reference each progress is.
 
     Args:
-        progress: N, 0 ... 1, of the query moments.
+        progress: N, 0 ... 1, of the query moments, in any order.
         reference: T, non-decreasing, of the other recording's timesteps.
+
+    Returns:
+        Timesteps of the reference. Just before its first and after its last frame they are those;
+        a moment further away (it begins in the middle of the script, say) is not in it.
+
+    Raises:
+        DataError: the reference goes back, so that one progress is at several places of it.
     """
+    backwards = np.flatnonzero(np.diff(reference) < 0)
+    if len(backwards):
+        step = int(backwards[0]) + 1
+        raise DataError(
+            f'progress of the reference goes back at timestep {step} ({reference[step - 1]:.3f} to'
+            f' {reference[step]:.3f}): what is done twice has no one true timestep; take it as the'
+            ' query'
+        )
     # Where the reference pauses, one progress fills a stretch; a hair's breadth finds both ends.
     hair = 1e-6
     steps = np.arange(len(reference), dtype=np.float64)
     rising = reference + hair * 1e-3 * steps / len(reference)  # np.interp wants it increasing
     first = np.interp(progress - hair, rising, steps)
     last = np.interp(progress + hair, rising, steps)
+    margin = BEYOND_STEPS * (reference[-1] - reference[0]) / len(reference) + hair
+    absent = (progress < reference[0] - margin) | (progress > reference[-1] + margin)
+    first[absent] = last[absent] = np.nan
     return Correspondence((first + last) / 2, first, last)
 
 
 def true_timesteps(query: Path, reference: Path) -> Correspondence:
-    """For each row of one recording's labels, the true timestep among the other's rows."""
-    return correspond(load_progress(query).progress, load_progress(reference).progress)
+    """
+    Find, for each row of one recording's labels, the true timestep among the other's rows.
+
+    Raises:
+        DataError: a recording has no labels, or the reference does something twice.
+    """
+    rows, of_reference = load_progress(query), load_progress(reference)
+    try:
+        return correspond(rows.progress, of_reference.progress)
+    except DataError as err:
+        raise DataError(f'{reference}: {err}') from err

@@ -1,18 +1,18 @@
 """
 The one interface of simulated worlds, and what their truth says.
 
-The small world (`tabletop`) implements it; so can any other simulator: `recorder` writes what a
-world shows as a real recording, whatever draws it.
+The small world (`small`) and the physical one (`physical`) implement it; `episode_folder` writes
+what any world shows as a real recording, whatever draws it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from smaknet_core.simulation.meshes import Array
+from smaknet_core.simulation.pose import Array, Pose
 from smaknet_core.types import Image
 
 
@@ -33,12 +33,30 @@ class Truth:
     approach: float  # 0 far ... 1 at the object
 
 
+class Intrinsics(NamedTuple):
+    """How a camera without distortion projects; pixels, (0, 0) is the first pixel's middle."""
+
+    height: int
+    width: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+class Joints(NamedTuple):
+    """Where a robot's joints are."""
+
+    names: Sequence[str]
+    positions: Array  # as many; rad, or metres where a joint slides
+
+
 class World(Protocol):
     """
     One episode of a simulated task.
 
     Times are seconds from 0 to `duration_s`. The recorder asks for them in non-decreasing order,
-    so a world that has to step forward may.
+    then once more from the start for `truth` alone; a world that has to step forward may.
     """
 
     task: str
@@ -50,12 +68,33 @@ class World(Protocol):
         """Names of the phases that `Truth.phase` counts."""
         ...
 
+    @property
+    def delivered(self) -> float | None:
+        """Share of the liquid that ends in the recipient, 0 ... 1; None where none flows."""
+        ...
+
     def truth(self, time_s: float) -> Truth:
         """Say what is true at a time."""
         ...
 
     def render(self, camera: str, time_s: float) -> Image:
         """Show what a camera sees at a time, H x W x 3 RGB uint8."""
+        ...
+
+    def intrinsics(self, camera: str) -> Intrinsics:
+        """Say how a camera projects; the same all through the episode."""
+        ...
+
+    def object_pose(self, time_s: float) -> Pose:
+        """Say where the object that is moved stands (its foot, z up through it), on the table."""
+        ...
+
+    def joints(self, time_s: float) -> Joints | None:
+        """Say where the robot's joints are; None throughout where no robot tells."""
+        ...
+
+    def close(self) -> None:
+        """Give back what drawing needed; nothing is asked afterwards but `delivered`."""
         ...
 
 

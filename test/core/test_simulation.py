@@ -1,108 +1,18 @@
-"""The small world: real recordings whose truth is known, and which look like what they claim."""
+"""The small world: what it shows is what it claims, and a frame of it tells the time."""
 
-import csv
-import json
-from pathlib import Path
+from __future__ import annotations
 
 import cv2
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from episode_reader import SIZE
 import numpy as np
 import pytest
-from rosbags.rosbag2 import Reader
-from rosbags.typesys import get_typestore, Stores
-from smaknet_core.errors import ConfigError, DataError
-from smaknet_core.simulation import meshes, recorder, truth
-from smaknet_core.simulation.lab import build_lab
-from smaknet_core.simulation.painter import Light, look_at, paint_mesh, Pinhole
-from smaknet_core.simulation.recorder import record, record_many, write_recording
-from smaknet_core.simulation.scenarios import make_world
+from smaknet_core.simulation.small import meshes
+from smaknet_core.simulation.small.lab import build_lab
+from smaknet_core.simulation.small.painter import Light, look_at, paint_mesh, Pinhole
+from smaknet_core.simulation.small.scenarios import make_world
 from smaknet_core.simulation.world import ambiguity_floor, Truth
 
-SIZE = (48, 64)
 WHITE = np.ones(3)
-
-
-@pytest.fixture(scope='module')
-def episodes(tmp_path_factory):
-    """Two pours and the other task, three cameras, small frames."""
-    out = tmp_path_factory.mktemp('episodes')
-    folders = record_many(out, episodes=2, seed=5, cameras=3, size=SIZE)
-    folders.append(record(out / 'other', seed=5, scenario='other-task', cameras=3, size=SIZE))
-    return folders
-
-
-def read(folder: Path):
-    """Per topic: header stamps, receive stamps, frame ids and decoded RGB frames."""
-    store = get_typestore(Stores.ROS2_HUMBLE)
-    topics: dict[str, list] = {}
-    with Reader(folder) as bag:
-        for connection, receipt, raw in bag.messages():
-            message = store.deserialize_cdr(raw, connection.msgtype)
-            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            image = cv2.imdecode(message.data, cv2.IMREAD_COLOR)[..., ::-1]
-            topics.setdefault(connection.topic, []).append(
-                (stamp, receipt, message.header.frame_id, image)
-            )
-    return topics
-
-
-def test_a_recording_is_a_real_bag(episodes):
-    topics = read(episodes[0])
-    assert sorted(topics) == [
-        f'/camera/{name}/image_raw/compressed' for name in ('front', 'high', 'side')
-    ]
-    for topic, frames in topics.items():
-        stamps, receipts, ids, images = zip(*frames, strict=True)
-        assert (np.diff(stamps) > 0).all()
-        assert (np.diff(receipts) > 0).all()
-        assert ((np.array(receipts) - stamps) > 0).all()
-        assert ((np.array(receipts) - stamps) < 20e6).all()
-        assert set(ids) == {f'{topic.split("/")[2]}_optical_frame'}
-        assert {image.shape for image in images} == {(*SIZE, 3)}
-        assert np.median(np.diff(stamps)) == pytest.approx(1e8, rel=0.02)
-        assert np.diff(stamps).std() > 1e5  # a real camera is not a metronome
-        assert 80 <= len(frames) <= 150
-
-
-def test_cameras_run_out_of_step_by_milliseconds(episodes):
-    columns = [[frame[0] for frame in frames] for frames in read(episodes[0]).values()]
-    spread = np.ptp(np.array(columns), axis=0)
-    assert (spread > 0).all()
-    assert (spread < 20e6).all()
-
-
-def test_labels_speak_of_the_sets(episodes):
-    with (episodes[0] / 'labels.csv').open() as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == recorder.COLUMNS
-    oldest = np.min([[f[0] for f in frames] for frames in read(episodes[0]).values()], axis=0)
-    assert [int(row['stamp_ns']) for row in rows] == oldest.tolist()
-    progress = np.array([float(row['progress']) for row in rows])
-    assert (np.diff(progress) >= 0).all()
-    assert progress[0] < 0.02
-    assert progress[-1] > 0.95  # the last frame comes up to a period before the end
-    flowing = np.array([row['liquid_flowing'] == '1' for row in rows])
-    full = np.array([row['has_liquid'] == '1' for row in rows])
-    assert 0.1 < flowing.mean() < 0.35
-    assert not full[: np.argmax(flowing)].any()
-    assert full[-1]
-    assert {row['container_angle'] for row in rows} == {'90', '45', '0', '-45'}
-
-
-def test_the_episode_is_described(episodes):
-    pour, _, other = [json.loads((f / 'episode.json').read_text()) for f in episodes]
-    assert pour['verdict'] == 'success'
-    assert pour['task'] != other['task']
-    assert len(pour['phases']) == 13
-
-
-def test_same_seed_same_bytes(tmp_path, episodes):
-    again = tmp_path / 'episode_000'
-    record(again, seed=recorder.episode_seed(5, 0), cameras=3, size=SIZE)
-    for file in sorted(episodes[0].iterdir()):
-        assert (again / file.name).read_bytes() == file.read_bytes(), file.name
-    assert (episodes[1] / 'labels.csv').read_bytes() != (again / 'labels.csv').read_bytes()
 
 
 @pytest.mark.parametrize('scenario', ['normal', 'pause', 'other-task'])
@@ -148,6 +58,21 @@ def test_progress_means_the_same_state_in_every_episode():
         assert np.ptp([t.position_m for t in truths], axis=0).max() < 0.09
 
 
+@pytest.mark.parametrize('scenario', ['normal', 'other-task'])
+def test_the_pose_is_where_the_object_is_painted(scenario):
+    """The pose and the truth, which the painting goes by, speak of one object."""
+    world = make_world(4, scenario, ('side',), (120, 160), 0)
+    truths = [world.truth(time) for time in np.arange(0, world.duration_s, 0.1)]
+    for time, truth_then in zip(np.arange(0, world.duration_s, 0.1), truths, strict=True):
+        foot = world.object_pose(time)
+        grip = np.array(truth_then.position_m) - foot.position
+        # What is held is on the object's axis, between its foot and its top.
+        along = foot.matrix.T @ grip
+        assert np.abs(along[:2]).max() < 1e-9
+        assert 0.02 < along[2] < 0.1
+        assert foot.position[2] > -0.01
+
+
 def test_cameras_see_different_backdrops_and_labs_differ():
     views = list(build_lab(0).views.values())
     for index, view in enumerate(views):
@@ -174,126 +99,6 @@ def test_what_happens_is_seen_by_every_camera():
         assert juice.sum() > 12, name  # the bowl is full, and it shows
 
 
-def test_wrong_arguments_are_refused(tmp_path):
-    out = tmp_path / 'bag'
-    for wrong, word in (
-        ({'scenario': 'pauze'}, "'pause'"),
-        ({'cameras': ('fron',)}, "'front'"),
-        ({'cameras': 9}, '1 ... 4'),
-        ({'cameras': ('front', 'front')}, 'different'),
-        ({'rate_hz': 0}, '1 ... 30'),
-        ({'size': (4, 4)}, '32 ... 1080'),
-        ({'lab': -1}, '0 or more'),
-    ):
-        with pytest.raises(ConfigError, match=word):
-            record(out, seed=0, **wrong)
-    assert not out.exists()
-    out.mkdir()
-    with pytest.raises(DataError, match='exists'):
-        record(out, seed=0)
-
-
-def test_thirty_hertz_and_chosen_cameras(tmp_path):
-    folder = record(tmp_path / 'fast', seed=2, rate_hz=30, cameras=('high',), size=(32, 32))
-    (frames,) = read(folder).values()
-    assert len(frames) > 240
-    assert (np.diff([frame[0] for frame in frames]) > 20e6).all()
-
-
-def test_many_reports_and_resumes(tmp_path):
-    seen = []
-    folders = record_many(
-        tmp_path, episodes=1, cameras=1, size=(32, 32), progress=lambda *a: seen.append(a)
-    )
-    before = (folders[0] / 'metadata.yaml').stat().st_mtime_ns
-    record_many(tmp_path, episodes=2, cameras=1, size=(32, 32), progress=lambda *a: seen.append(a))
-    assert seen == [(1, 1), (1, 2), (2, 2)]
-    assert (folders[0] / 'metadata.yaml').stat().st_mtime_ns == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['episode_000', 'episode_001']
-
-
-class Blinker:
-    """The smallest world: another simulator behind the same interface."""
-
-    task = 'blink'
-    cameras = ('only',)
-    duration_s = 1.0
-    phase_names = ('all',)
-
-    def __init__(self, breaks: bool = False) -> None:
-        self.breaks = breaks
-        self.asked: list[float] = []
-
-    def truth(self, time_s):
-        return Truth(time_s, 0, False, False, 90, False, False, (time_s, 0, 0), 0, 0, 0)
-
-    def render(self, camera, time_s):
-        self.asked.append(time_s)
-        if self.breaks and time_s > 0.5:
-            raise KeyboardInterrupt
-        return np.full((32, 40, 3), int(255 * time_s), np.uint8)
-
-
-def test_any_world_can_be_recorded_and_is_asked_in_order(tmp_path):
-    world = Blinker()
-    folder = write_recording(tmp_path / 'b', world, seed=0, scenario='normal', rate_hz=10)
-    (frames,) = read(folder).values()
-    assert len(frames) == 10
-    assert world.asked == sorted(world.asked)
-    brightness = [frame[3].mean() for frame in frames]
-    np.testing.assert_allclose(brightness, 255 * np.array(world.asked), atol=2)
-
-
-def test_an_interruption_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        write_recording(tmp_path / 'b', Blinker(True), seed=0, scenario='normal', rate_hz=10)
-    assert list(tmp_path.iterdir()) == []
-
-
-# Truth: which moments correspond.
-
-plateaus = st.lists(st.integers(0, 3), min_size=2, max_size=30).map(
-    lambda steps: np.cumsum(steps).astype(float) / max(sum(steps), 1)
-)
-
-
-@settings(derandomize=True, max_examples=60, deadline=None)
-@given(reference=plateaus, index=st.integers(0, 29))
-def test_correspondence_finds_itself_and_spans_pauses(reference, index):
-    index %= len(reference)
-    found = truth.correspond(reference[index : index + 1], reference)
-    alike = np.flatnonzero(np.abs(reference - reference[index]) < 1e-9)  # the slow way
-    assert found.first[0] == pytest.approx(alike[0], abs=1e-3)
-    assert found.last[0] == pytest.approx(alike[-1], abs=1e-3)
-    assert found.error(np.array([index]))[0] < 1e-3
-    assert found.error(np.array([alike[-1] + 2]))[0] == pytest.approx(2, abs=1e-3)
-
-
-def test_true_timesteps_agree_with_the_nearest_progress(episodes):
-    query, reference = (truth.load_progress(folder) for folder in episodes[:2])
-    found = truth.true_timesteps(episodes[0], episodes[1])
-    for index, now in enumerate(query.progress):
-        gaps = np.abs(reference.progress - now)
-        nearest = np.flatnonzero(gaps <= gaps.min() + 1e-9)  # several where the reference pauses
-        errors = np.maximum(found.first[index] - nearest, nearest - found.last[index])
-        assert errors.min() <= 0.51
-    middle = (query.stamps_ns[:-1] + query.stamps_ns[1:]) // 2
-    np.testing.assert_allclose(
-        query.at(middle), (query.progress[:-1] + query.progress[1:]) / 2, atol=1e-6
-    )
-
-
-def test_labels_that_are_not_there_are_one_line(tmp_path):
-    with pytest.raises(DataError, match=r'labels\.csv'):
-        truth.load_progress(tmp_path)
-    (tmp_path / 'labels.csv').write_text('stamp_ns,phase\n1,2\n')
-    with pytest.raises(DataError, match='progress'):
-        truth.load_progress(tmp_path)
-
-
-# Drawing.
-
-
 def camera(size=(60, 80)) -> Pinhole:
     return look_at(np.array([0.0, -1.0, 0.0]), np.zeros(3), 0.0, 1.0, size)
 
@@ -303,6 +108,25 @@ def test_pinhole_geometry():
     # Right is right, up is up, 0.1 m at 1 m is a tenth of the focal length (80 px).
     np.testing.assert_allclose(pixels, [[40, 30], [48, 30], [40, 22], [40, 30]], atol=1e-9)
     np.testing.assert_allclose(depth, [1, 1, 1, 2])
+
+
+def test_intrinsics_say_where_things_are_painted():
+    """A lit cube in front of the camera is where the camera matrix says, to half a pixel."""
+    world = make_world(0, 'normal', ('front',), (240, 320), 0)
+    focal, _, cx, cy = world.intrinsics('front')[2:]
+    eye = Pinhole(np.zeros(3), np.eye(3), focal / 320, (240, 320))
+    cube = meshes.box((0.2, 0.2, 0.2), WHITE)
+    for point in ([0.0, 0.0, 1.0], [0.31, -0.2, 1.2], [-0.2, 0.25, 1.5]):
+        canvas = np.zeros((480, 640, 3), np.uint8)
+        light = Light(np.array([0.0, 0.0, -1.0]), 1.0)
+        paint_mesh(canvas, eye.finer(2), cube.moved(np.eye(3), np.array(point)), light)
+        seen = cv2.resize(canvas, (320, 240), interpolation=cv2.INTER_AREA).astype(float)
+        front = np.array(point) - [0, 0, 0.1]  # of the face that looks at the camera
+        expected = focal * front[:2] / front[2] + [cx, cy]
+        face = seen[..., 0] > 0.9 * seen.max()
+        rows, columns = np.nonzero(face)
+        middle = [(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2]
+        np.testing.assert_allclose(middle, expected, atol=0.6)
 
 
 def test_nearer_hides_farther_whatever_the_order():

@@ -6,10 +6,12 @@ import abc
 from collections.abc import Sequence
 
 import numpy as np
-from smaknet_core.simulation import lab as labs
-from smaknet_core.simulation import props
-from smaknet_core.simulation.meshes import Array, box, merge, Mesh
-from smaknet_core.simulation.painter import (
+from smaknet_core.simulation.pose import Array, Pose
+from smaknet_core.simulation.script import draw_tempo, Phase, Tempo
+from smaknet_core.simulation.small import lab as labs
+from smaknet_core.simulation.small import props
+from smaknet_core.simulation.small.meshes import box, merge, Mesh
+from smaknet_core.simulation.small.painter import (
     Light,
     OVERSAMPLING,
     paint_mesh,
@@ -17,8 +19,7 @@ from smaknet_core.simulation.painter import (
     paint_shadow,
     shrink,
 )
-from smaknet_core.simulation.script import draw_tempo, Phase, Tempo
-from smaknet_core.simulation.world import Truth
+from smaknet_core.simulation.world import Intrinsics, Truth
 from smaknet_core.types import Image
 
 OPEN = 0.125  # metres between the fingers
@@ -33,6 +34,7 @@ class Tabletop(abc.ABC):
 
     task: str
     phases: Sequence[Phase]
+    delivered = None  # the liquid is painted where the script says, it cannot miss
 
     def __init__(
         self,
@@ -84,6 +86,26 @@ class Tabletop(abc.ABC):
         noise = np.random.default_rng([self._seed, _name_number(camera), round(time_s * 1e6)])
         return shrink(canvas, OVERSAMPLING, view.tint * self._light.strength**0.5, noise)
 
+    def intrinsics(self, camera: str) -> Intrinsics:
+        """How a camera projects; see `world.Intrinsics`."""
+        height, width = self._size
+        focal = self._lab.views[camera].focal * width
+        # Painting calls the first finer pixel's middle 0; an average's middle is further in.
+        shift = (OVERSAMPLING - 1) / (2 * OVERSAMPLING)
+        return Intrinsics(height, width, focal, focal, width / 2 - shift, height / 2 - shift)
+
+    def object_pose(self, time_s: float) -> Pose:
+        """Where the cup or the box stands, on the table's axes."""
+        return self._object(self.progress_at(time_s))
+
+    def joints(self, time_s: float) -> None:
+        """Tell nothing: the arm is a drawing without joints."""
+        return
+
+    def close(self) -> None:
+        """Give back nothing: painting takes only memory."""
+        return
+
     def _sway(self, camera: str, time_s: float) -> Array:
         a, b, c, d = self._sways[camera]
         wave = np.array([np.sin(1.1 * time_s + a) + 0.5 * np.sin(2.9 * time_s + b),
@@ -98,6 +120,10 @@ class Tabletop(abc.ABC):
     @abc.abstractmethod
     def _truth(self, progress: float) -> Truth:
         """Say what is true at a progress."""
+
+    @abc.abstractmethod
+    def _object(self, progress: float) -> Pose:
+        """Say where the object that is moved stands at a progress."""
 
     @abc.abstractmethod
     def _objects(self, progress: float) -> list[Mesh]:

@@ -8,10 +8,11 @@ tells the time.
 from __future__ import annotations
 
 import numpy as np
-from smaknet_core.simulation import props
-from smaknet_core.simulation.meshes import about_y, Array, Mesh
+from smaknet_core.simulation.pose import Array, Pose, turn
 from smaknet_core.simulation.script import interpolate, Phase, place_in
-from smaknet_core.simulation.tabletop import nearness, OPEN, Tabletop
+from smaknet_core.simulation.small import props
+from smaknet_core.simulation.small.meshes import about_y, Mesh
+from smaknet_core.simulation.small.tabletop import nearness, OPEN, Tabletop
 from smaknet_core.simulation.world import Truth
 
 POUR = (
@@ -105,19 +106,23 @@ class Pouring(Tabletop):
             approach=nearness(now[:3], cup),
         )
 
+    def _object(self, progress: float) -> Pose:
+        _, now, cup, _ = self._state(progress)
+        foot = cup - about_y(now[3]) @ np.array([0, 0, 0.52 * self._cup.height])
+        return Pose(foot, turn((0, 1, 0), now[3]))
+
     def _objects(self, progress: float) -> list[Mesh]:
-        phase, now, cup, poured = self._state(progress)
-        turn = about_y(now[3])
-        base = cup - turn @ np.array([0, 0, 0.52 * self._cup.height])
+        phase, now, _, poured = self._state(progress)
+        base, tilted = self._object(progress).position, about_y(now[3])
         bowl = self._bowl.mesh(0.85 * poured, self._liquid)
         things = [
             props.arm(now[:3]),
             props.gripper(now[:3], now[3], now[4]),
-            self._cup.mesh(0.9 * (1 - poured), self._liquid).moved(turn, base),
+            self._cup.mesh(0.9 * (1 - poured), self._liquid).moved(tilted, base),
             bowl.moved(np.eye(3), self._place),
         ]
         if phase == 6:
-            lip = base + turn @ np.array([0.93 * self._cup.radius, 0, self._cup.height])
+            lip = base + tilted @ np.array([0.93 * self._cup.radius, 0, self._cup.height])
             floor = self._bowl.height * (0.12 + 0.66 * poured)
             things.append(props.stream(lip, floor, 0.008, self._liquid))
         return things

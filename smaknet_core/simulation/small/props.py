@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from smaknet_core.simulation.meshes import (
+from smaknet_core.simulation.pose import Array
+from smaknet_core.simulation.small.meshes import (
     about_y,
     about_z,
-    Array,
     ball,
     box,
     disc,

@@ -7,17 +7,15 @@ and who nudged which camera changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 import functools
 
 import cv2
 import numpy as np
-from smaknet_core.config import nearest
-from smaknet_core.errors import ConfigError
-from smaknet_core.simulation.meshes import Array
-from smaknet_core.simulation.painter import look_at, Pinhole
-from smaknet_core.simulation.props import rgb
+from smaknet_core.simulation.pose import Array
+from smaknet_core.simulation.small.painter import look_at, Pinhole
+from smaknet_core.simulation.small.props import rgb
 from smaknet_core.types import Image
 
 # Name: azimuth (degrees; 0 looks from the front, 90 from the right), elevation (degrees),
@@ -77,20 +75,6 @@ class Lab:
         """Where the table's picture lies: 4 x 3 metres."""
         x, front, back = TABLE
         return np.array([[-x, back, 0], [x, back, 0], [x, front, 0], [-x, front, 0]], dtype=float)
-
-
-def camera_names(cameras: int | Sequence[str]) -> tuple[str, ...]:
-    """Turn a number of cameras, or names, into names; ConfigError when there are no such."""
-    if isinstance(cameras, int):
-        if not 1 <= cameras <= len(PLACES):
-            raise ConfigError(f'cameras: expected 1 ... {len(PLACES)}, got {cameras}')
-        return tuple(PLACES)[:cameras]
-    for name in cameras:
-        if name not in PLACES:
-            raise ConfigError(f'cameras: there is no camera {name!r}{nearest(name, PLACES)}')
-    if not cameras or len(set(cameras)) != len(cameras):
-        raise ConfigError(f'cameras: expected different names, got {list(cameras)}')
-    return tuple(cameras)
 
 
 @functools.lru_cache(maxsize=4)

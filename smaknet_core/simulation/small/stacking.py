@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from smaknet_core.simulation import props
-from smaknet_core.simulation.meshes import about_z, Array, Mesh
+from smaknet_core.simulation.pose import Array, Pose, turn
 from smaknet_core.simulation.script import interpolate, Phase, place_in
-from smaknet_core.simulation.tabletop import nearness, OPEN, Tabletop
+from smaknet_core.simulation.small import props
+from smaknet_core.simulation.small.meshes import about_z, Mesh
+from smaknet_core.simulation.small.tabletop import nearness, OPEN, Tabletop
 from smaknet_core.simulation.world import Truth
 
 STACK = (
@@ -103,6 +104,9 @@ class Stacking(Tabletop):
             grasp=float(np.clip((OPEN - now[4]) / (OPEN - self._item_size), 0, 1)),
             approach=nearness(now[:3], centre),
         )
+
+    def _object(self, progress: float) -> Pose:
+        return Pose(self._state(progress)[2], turn((0, 0, 1), 0))
 
     def _objects(self, progress: float) -> list[Mesh]:
         _, now, foot = self._state(progress)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from smaknet_core.simulation.meshes import Array, Mesh
+from smaknet_core.simulation.pose import Array
+from smaknet_core.simulation.small.meshes import Mesh
 from smaknet_core.types import Image
 
 # Pixels are drawn this many times finer, then averaged: smooth edges without seams.

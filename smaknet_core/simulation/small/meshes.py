@@ -12,9 +12,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from smaknet_core.simulation.pose import Array
 
 
 class Mesh(NamedTuple):
