@@ -1,8 +1,9 @@
 """
-`make demo`: the whole line on the small world, over real ROS 2, in minutes and without a robot.
+`make demo`: a recorded task followed live over real ROS 2, in minutes and without a robot.
 
-Simulates demonstrations, trains on them, teaches one that was not trained on, plays another one
-into the matcher node as a second process, listens as a third, and writes a page to look at.
+Teaches one of the sample recordings, plays others into the matcher node as a second process,
+listens as a third, and writes a page to look at. With `--train` it makes all of it first: episodes
+of the small simulated world, and a model trained on them without labels.
 """
 
 from __future__ import annotations
@@ -12,36 +13,78 @@ import os
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch: do not spin on a shared CPU
 
 import argparse  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 import dataclasses  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+import importlib.metadata  # noqa: E402
 from pathlib import Path  # noqa: E402
+import platform  # noqa: E402
+import re  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
+from smaknet_core.checkpoint import load_model  # noqa: E402
 from smaknet_core.config import load_yaml, TrainConfig  # noqa: E402
-from smaknet_core.errors import SmaknetError  # noqa: E402
-from smaknet_core.evaluation import run_evaluate  # noqa: E402
+from smaknet_core.data.bags import open_recording  # noqa: E402
+from smaknet_core.errors import DataError, SmaknetError  # noqa: E402
 from smaknet_core.follow.commands import run_teach  # noqa: E402
 from smaknet_core.report import Run, summary_table, write_report  # noqa: E402
-from smaknet_core.simulation.recorder import record_many  # noqa: E402
-from smaknet_core.training import run_train  # noqa: E402
+from smaknet_core.report.browser import find_browser, take_picture  # noqa: E402
 from smaknet_ros.rehearsal import rehearse  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / 'data' / 'sample'
+MODEL = ROOT / 'models' / 'pouring.safetensors'
+TAUGHT_FROM = 'third_person'  # camera of the sample, if there; seen from another one
 CONFIG = ROOT / 'config' / 'quick.yaml'
-TRAINING, TESTING, OTHER = 1, 2, 3  # seeds: no episode is in two of the sets
+TRAINING, TESTING, OTHER = 1, 2, 3  # seeds of --train: no episode is in two of the sets
+PICTURE = (1280, 1046)  # of --screenshot: the first stream, from its title to its states
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One recording to play."""
+
+    title: str
+    bag: Path
+    taught_by: Sequence[str]  # cameras of the demonstration
+    seen_by: Sequence[str]  # cameras the node has
+    rate: float = 1.0
+    known: bool = True  # whether the scene is in the demonstration at all
+    moments: int = 40
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a demo is made of."""
+
+    model: Path
+    taught: Path  # recording
+    streams: Sequence[Stream]
 
 
 def main() -> int:
     """Run the demo; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=ROOT / 'out' / 'demo', help='folder to write')
-    parser.add_argument('--steps', type=int, default=500, help='training steps')
+    parser.add_argument('--model', type=Path, default=MODEL, help='model file')
+    parser.add_argument('--sample', type=Path, default=SAMPLE, help='folder of recordings')
+    parser.add_argument('--train', action='store_true', help='simulate and train first')
+    parser.add_argument('--steps', type=int, default=500, help='training steps of --train')
+    parser.add_argument('--screenshot', type=Path, help='also photograph the page, with Chromium')
     args = parser.parse_args()
     console = Console()
     try:
-        demonstrate(args.out, args.steps, console)
+        if args.screenshot:
+            find_browser()  # not only after minutes
+        train = args.train
+        made = make(args.out, args.steps, console) if train else find(args.model, args.sample)
+        page = demonstrate(made, args.out, console)
+        if args.screenshot:
+            take_picture(page, args.screenshot, PICTURE)
     except SmaknetError as err:
         print(f'live_demo: {err}', file=sys.stderr)
         return 2
@@ -50,8 +93,124 @@ def main() -> int:
     return 0
 
 
-def demonstrate(out: Path, steps: int, console: Console) -> None:
-    """Do all of it; what an earlier run left (episodes, the trained model) is used again."""
+def demonstrate(material: Material, out: Path, console: Console) -> Path:
+    """Teach, play, and write the page."""
+    began_s = time.monotonic()
+    runs: list[Run] = []
+    demonstrations: dict[tuple[str, ...], Path] = {}
+    for stream in material.streams:
+        console.rule(f'taught from {_listed(stream.taught_by)}, live: {_listed(stream.seen_by)}')
+        key = tuple(stream.taught_by)
+        if key not in demonstrations:
+            demonstrations[key] = teach(material, key, out, console)
+        console.print(f'playing {stream.bag.name} over DDS: {stream.title} ...', highlight=False)
+        run, _ = rehearse(
+            stream.title,
+            material.model,
+            demonstrations[key],
+            material.taught,
+            stream.bag,
+            stream.seen_by,
+            rate=stream.rate,
+            known=stream.known,
+            moments=stream.moments,
+        )
+        runs.append(run)
+    console.print(summary_table(runs, 'What a third process heard'))
+    page = write(runs, material, out)
+    console.print(f'{time.monotonic() - began_s:.0f} s; look at {page}', soft_wrap=True)
+    return page
+
+
+def teach(material: Material, cameras: Sequence[str], out: Path, console: Console) -> Path:
+    """Make the demonstration of these cameras anew; give its file."""
+    path = out / f'taught_from_{"_".join(cameras)}.safetensors'
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_teach(material.model, material.taught, path, cameras=cameras, console=console)
+    return path
+
+
+def write(runs: Sequence[Run], material: Material, out: Path) -> Path:
+    """Write the page."""
+    return write_report(
+        out,
+        runs,
+        title='Where in the demonstration is the scene now?',
+        notes=[
+            'A task was shown once. While it is done again, seen from elsewhere, at another pace, '
+            'smaknet says at which moment of the demonstration it is, and how sure that is. This '
+            'is what its ROS 2 node published while recordings were played to it over DDS; '
+            'none of them was trained on.'
+        ],
+        facts=describe(material),
+    )
+
+
+# The recordings and the model of the repository.
+
+
+def find(model: Path, sample: Path) -> Material:
+    """Choose what to teach and to play among recordings that the model was not trained on."""
+    for path in (model, sample):
+        if not path.exists():
+            raise DataError(
+                f'{path} is not here: get it back with `git checkout -- data models`, or do '
+                'without by `.venv/bin/python examples/live_demo.py --train`'
+            )
+    unseen = held_out(sample)
+    taught = unseen[0]
+    with open_recording(taught) as recording:
+        cameras = sorted(recording.cameras, key=lambda name: name != TAUGHT_FROM)
+        task = recording.task
+    one, another = cameras[0], cameras[min(1, len(cameras) - 1)]
+    same = [bag for bag in unseen[1:] if task_of(bag) == task]
+    strange = [bag for bag in unseen[1:] if task_of(bag) != task]
+    if not same:
+        raise DataError(f'{sample}/README.md: names one held-out recording of its task, not two')
+    streams = [
+        Stream(f'Taught from {one}, seen from {another}', same[0], [one], [another]),
+        Stream('Both cameras, at double speed', same[-1], [one, another], [one, another], 2.0),
+    ]
+    streams += [
+        Stream('Another task', bag, [one, another], [one, another], known=False, moments=8)
+        for bag in strange[:1]
+    ]
+    return Material(model, taught, streams)
+
+
+def held_out(sample: Path) -> list[Path]:
+    """List the recordings that the README beside them calls held out, by name."""
+    try:
+        lines = (sample / 'README.md').read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as err:
+        raise DataError(f'{sample}/README.md: cannot be read ({err})') from err
+    told = ' '.join(line for line in lines if re.search(r'held.out', line, re.IGNORECASE))
+    named = [bag for bag in recordings(sample) if re.search(rf'\b{re.escape(bag.name)}\b', told)]
+    if not named:
+        raise DataError(f'{sample}/README.md: names no recording that was held out')
+    return named
+
+
+def recordings(sample: Path) -> list[Path]:
+    """List the recordings in a folder and its folders."""
+    return sorted(path.parent for path in sample.glob('**/metadata.yaml'))
+
+
+def task_of(bag: Path) -> str:
+    """Name a recording's task, '' when unknown."""
+    with open_recording(bag) as recording:
+        return recording.task
+
+
+# The small world, with training.
+
+
+def make(out: Path, steps: int, console: Console) -> Material:
+    """Simulate and train; what an earlier run left is used again."""
+    from smaknet_core.evaluation import run_evaluate
+    from smaknet_core.training import run_train
+
     simulate(out, console)
     model = out / f'run_{steps}_steps'
     if not (model / 'model.safetensors').exists():
@@ -62,31 +221,20 @@ def demonstrate(out: Path, steps: int, console: Console) -> None:
         run_train([out / 'demos'], model, config, cache_dir=out / 'cache', console=console)
     console.rule('how well is an instant found in the other view, on episodes never trained on?')
     run_evaluate(model, [out / 'unseen'], cache_dir=out / 'cache', console=console)
-
-    console.rule('teach one of them, from the front camera only')
-    taught = out / 'unseen' / 'episode_000'
-    demonstration = out / 'demonstration.safetensors'
-    demonstration.unlink(missing_ok=True)
-    run_teach(model, taught, demonstration, cameras=['front'], console=console)
-
-    console.rule('live: three processes over DDS, the node sees the side camera only')
-    runs = play(model, demonstration, taught, out, console)
-    console.print(summary_table(runs, 'What the listener heard'))
-    shutil.rmtree(out / 'report', ignore_errors=True)
-    page, picture = write_report(
-        out / 'report',
-        runs,
-        title='smaknet: where in the demonstration is the scene now?',
-        notes=[
-            'The demonstration was taught from the front camera; the node saw the side camera.',
-            'None of these episodes was trained on.',
-        ],
-    )
-    console.print(f'look at {page}\n    and {picture}', soft_wrap=True)
+    unseen, other = out / 'unseen', out / 'other' / 'episode_000'
+    one, both = ['front'], ['front', 'side']
+    streams = [
+        Stream('Taught from front, seen from side', unseen / 'episode_001', one, ['side']),
+        Stream('Both cameras, at double speed', unseen / 'episode_002', both, both, 2.0),
+        Stream('Another task', other, both, both, known=False, moments=8),
+    ]
+    return Material(model / 'model.safetensors', unseen / 'episode_000', streams)
 
 
 def simulate(out: Path, console: Console) -> None:
     """Record the episodes that are not there yet."""
+    from smaknet_core.simulation.recorder import record_many
+
     console.rule('simulate')
     sets = (
         ('demos', 14, TRAINING, 'normal'),
@@ -105,21 +253,47 @@ def simulate(out: Path, console: Console) -> None:
             )
 
 
-def play(model: Path, demonstration: Path, taught: Path, out: Path, console: Console) -> list[Run]:
-    """Play the unseen episode at two paces and the other task into the node."""
-    streams = (
-        ('same task', 'unseen/episode_001', 1.0, True),
-        ('twice as fast', 'unseen/episode_002', 2.0, True),
-        ('other task', 'other/episode_000', 1.0, False),
-    )
-    runs = []
-    for title, bag, rate, known in streams:
-        console.print(f'playing: {title} ...')
-        run, _ = rehearse(
-            title, model, demonstration, taught, out / bag, ['side'], rate=rate, known=known
-        )
-        runs.append(run)
-    return runs
+# What the page says it was made with.
+
+
+def describe(material: Material) -> dict[str, str]:
+    """Name model, recordings, machine and versions."""
+    model = load_model(material.model)
+    summary = model.summary
+    played = ', '.join(dict.fromkeys(_shown(stream.bag) for stream in material.streams))
+    trained = f'{summary.get("steps", "?")} steps, {len(summary.get("recordings", []))} recordings'
+    versions = [f'{name} {importlib.metadata.version(name)}' for name in ('smaknet_ros', 'torch')]
+    ros = os.environ.get('ROS_DISTRO') or 'kilted, as wheels'
+    return {
+        'model': f'{_shown(material.model)}, SHA-256 {model.hash[:16]}…, trained on {trained}',
+        'taught': _shown(material.taught),
+        'played': played,
+        'machine': ', '.join(machine()),
+        'software': ', '.join([*versions, f'Python {platform.python_version()}', f'ROS 2 {ros}']),
+        'date': time.strftime('%Y-%m-%d %H:%M %z'),
+    }
+
+
+def machine() -> Iterator[str]:
+    """Describe this machine: processor, cores it may use, system."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    yield names[0] if names else platform.machine()
+    yield f'{len(os.sched_getaffinity(0))} cores'
+    yield f'{platform.system()} {platform.release()}'
+
+
+def _shown(path: Path) -> str:
+    """Write a path from the repository on, without what is private about this machine."""
+    path = path.resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ' and '.join(names)
 
 
 if __name__ == '__main__':

@@ -29,10 +29,15 @@ class Run:
     # where the scene is not in the demonstration.
     truth: Floats | None = None
     latencies_s: Floats | None = None  # from a set's arrival to its match, any number of them
+    # Stamp -> camera -> level -> attention weights, h x w in 0 ... 1, of frames above.
+    attention: Mapping[int, Mapping[str, Mapping[int, NDArray[np.float32]]]] = field(
+        default_factory=dict
+    )
     # Timestep -> camera -> frame, where the demonstration's thumbnails are too small to show.
     taught_frames: Mapping[int, Mapping[str, Image]] = field(default_factory=dict)
     # What simpler methods answer, to compare: name -> N timesteps.
     others: Mapping[str, Floats] = field(default_factory=dict)
+    recording: str = ''  # name of what was followed
     notes: Sequence[str] = ()  # sentences to print below
 
     def __post_init__(self) -> None:
@@ -113,12 +118,14 @@ class Numbers:
     states: dict[State, float]  # share of the sets, states that occur
     published: float  # share of the sets
     median_error_s: float | None  # of what was published
+    mean_error_s: float | None
     p90_error_s: float | None
     within: dict[float, float] | None  # seconds -> share of what was published
     alignment: float | None  # mean |error| over the demonstration's length, all sets
     false_alarms: float | None  # share published of the sets that are not in the demonstration
     wrong_demonstration: float  # share published that names another demonstration
     latency_p50_s: float | None
+    latency_p95_s: float | None
     latency_p99_s: float | None
 
 
@@ -134,13 +141,52 @@ def measure(run: Run) -> Numbers:
         states={state: states.count(state) / len(states) for state in State if state in states},
         published=float(published.mean()),
         median_error_s=float(np.median(told)) if len(told) else None,
+        mean_error_s=float(told.mean()) if len(told) else None,
         p90_error_s=float(np.quantile(told, 0.9)) if len(told) else None,
         within={t: float((told <= t).mean()) for t in TOLERANCES_S} if len(told) else None,
         alignment=_alignment(run, errors),
         false_alarms=float(published[alien].mean()) if alien.any() else None,
         wrong_demonstration=float((published & ~run.named).mean()),
         latency_p50_s=_quantile(run.latencies_s, 0.5),
+        latency_p95_s=_quantile(run.latencies_s, 0.95),
         latency_p99_s=_quantile(run.latencies_s, 0.99),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far one method's answers are off, on the sets that smaknet answered; seconds."""
+
+    name: str
+    median_error_s: float
+    mean_error_s: float
+    p90_error_s: float
+    within: dict[float, float]  # seconds -> share
+    alignment: float  # mean |error| over the demonstration's length, all sets
+
+
+def compare(run: Run) -> list[Comparison]:
+    """
+    Compare a run with simpler methods where all of them answer; the run itself is the first.
+
+    Nothing where the truth is not known, or nothing was answered that has one.
+    """
+    ours = run.match_errors_s()
+    if ours is None or not (run.published & ~np.isnan(ours)).any():
+        return []
+    answers = {'smaknet': ours} | {name: run.errors_s(told) for name, told in run.others.items()}
+    return [_compare(name, errors, run) for name, errors in answers.items() if errors is not None]
+
+
+def _compare(name: str, errors: Floats, run: Run) -> Comparison:
+    told = errors[run.published & ~np.isnan(errors)]
+    return Comparison(
+        name,
+        float(np.median(told)),
+        float(told.mean()),
+        float(np.quantile(told, 0.9)),
+        {t: float((told <= t).mean()) for t in TOLERANCES_S},
+        float(np.nanmean(errors) / run.demonstration.duration_s),
     )
 
 

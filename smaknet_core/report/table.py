@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smaknet_core.errors import printable
-from smaknet_core.report.run import alignment, measure, Numbers, Run
+from smaknet_core.report.run import alignment, compare, measure, Numbers, Run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,7 @@ HEADINGS = (
     'within 0.25 s',
     'alignment',
     'false alarms',
-    'latency p50 / p99',
+    'latency p50 / p95',
     'states',
 )
 IN_TERMINAL = (0, 1, 2, 3, 6, 7, 8)  # places in HEADINGS; the page has all
@@ -41,14 +41,16 @@ def summary_table(runs: Sequence[Run], title: str = '') -> Table:
         pad_edge=False,
     )
     for place in IN_TERMINAL:
-        heading = HEADINGS[place].replace(' ', '\n', 1)  # headings break, cells stay whole
-        table.add_column(heading, justify='right' if place else 'left', no_wrap=True)
+        heading = HEADINGS[place].replace(' ', '\n', 1)  # headings and names break, figures do not
+        table.add_column(heading, justify='right' if place else 'left', no_wrap=place > 0)
     for run in runs:
         # Text, not str: a name in square brackets is a name, not markup.
         cells = row(run.title, measure(run))
         table.add_row(*(Text(cells[place]) for place in IN_TERMINAL))
+        medians = {method.name: method.median_error_s for method in compare(run)}
         for name, answers in run.others.items():
-            cells = [f'  {printable(name)}', *[''] * 3, percent(alignment(run, answers))]
+            median = seconds(medians.get(name))
+            cells = [f'  {printable(name)}', '', '', median, percent(alignment(run, answers))]
             table.add_row(*(Text(cell, style='dim') for cell in cells))
     return table
 
@@ -56,8 +58,8 @@ def summary_table(runs: Sequence[Run], title: str = '') -> Table:
 def row(title: str, numbers: Numbers) -> list[str]:
     """Cells for one run, in the order of HEADINGS."""
     within = numbers.within[0.25] if numbers.within else None
-    p50, p99 = numbers.latency_p50_s, numbers.latency_p99_s
-    latency = NOTHING if p50 is None or p99 is None else f'{1e3 * p50:.0f} / {1e3 * p99:.0f} ms'
+    p50, p95 = numbers.latency_p50_s, numbers.latency_p95_s
+    latency = NOTHING if p50 is None or p95 is None else f'{1e3 * p50:.0f} / {1e3 * p95:.0f} ms'
     states = ', '.join(
         f'{state.value} {percent(share)}' for state, share in numbers.states.items()
     )

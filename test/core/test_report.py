@@ -1,6 +1,7 @@
 """The report: right numbers, nothing fetched, nothing executed, whatever things are called."""
 
 import base64
+import hashlib
 from html.parser import HTMLParser
 import subprocess
 import sys
@@ -13,7 +14,17 @@ import pytest
 from rich.console import Console
 from smaknet_core.demonstration import Demonstration
 from smaknet_core.errors import DataError
-from smaknet_core.report import choose_stamps, measure, Run, summary_table, write_report
+from smaknet_core.report import (
+    choose_stamps,
+    compare,
+    measure,
+    Run,
+    summary_table,
+    write_report,
+)
+from smaknet_core.report.charts import draw_states, draw_track
+from smaknet_core.report.drawing import Area, ticks
+from smaknet_core.report.film import find_slots, MOMENTS
 from smaknet_core.types import Match, State
 
 STEPS = 20
@@ -83,19 +94,52 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_shows_live_and_matched_frames_and_charts(tmp_path):
-    one = run([match(i, i) for i in range(STEPS)], latencies_s=np.full(STEPS, 0.012))
-    html, png = write_report(tmp_path / 'new' / 'folder', [one], title='hello')
+def test_the_page_shows_live_and_matched_frames_and_what_was_looked_at(tmp_path):
+    corner = np.zeros((4, 4), np.float32)
+    corner[0, 0] = 1
+    looked = {1: np.zeros((8, 8), np.float32), 3: corner}
+    matches = [match(i, i) for i in range(STEPS)]
+    one = run(
+        matches,
+        latencies_s=np.full(STEPS, 0.012),
+        attention={m.stamp_ns: {'front': looked} for m in matches},
+    )
+    html = write_report(tmp_path / 'new' / 'folder', [one], title='hello')
     page = Page(html.read_text())
     colours = [picture.mean(axis=(0, 1)) for picture in page.pictures]
-    assert sum(np.abs(colour - BLUE).max() < 12 for colour in colours) == 8
-    assert sum(np.abs(colour - ORANGE).max() < 12 for colour in colours) == 8
-    assert max(picture.shape[1] for picture in page.pictures) > 1000  # the charts
+    for colour in (BLUE, ORANGE):  # each moment, and the one on the stage
+        assert sum(np.abs(mean - colour).max() < 12 for mean in colours) == STEPS + 1
+    grey = [picture for picture in page.pictures if np.ptp(picture.mean(axis=(0, 1))) < 12]
+    assert len(grey) == 2 * (STEPS + 1)
+    # Level 1 had no weight anywhere, level 3 had it in one corner.
+    assert sum(np.ptp(picture) > 60 for picture in grey) == STEPS + 1
+    assert len(page.pictures) == 4 * (STEPS + 1)
+    assert page.tags.count('figure') == 4
+    assert 'attention L3, coarse' in page.text
     assert 'hello' in page.text
     assert '12.0 ms' in page.text
-    picture = cv2.imread(str(png))[..., ::-1].astype(int)
-    for colour in (BLUE, ORANGE):  # both frames are in the one picture too
-        assert (np.abs(picture - colour).max(axis=2) < 6).mean() > 0.02
+
+
+def test_a_long_stream_shows_some_moments_and_stays_small(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    matches = [match(i, i % STEPS) for i in range(200)]
+    many = Run('x', demonstration(), matches, {m.stamp_ns: {'front': noise} for m in matches})
+    html = write_report(tmp_path, [many])
+    text = html.read_text()
+    assert text.count('<time ') == MOMENTS
+    assert len(Page(text).pictures) == 2 * (MOMENTS + 1)
+    assert html.stat().st_size < 6e6  # of pure noise, which no format makes small
+
+
+def test_cameras_of_one_name_stand_together_and_none_is_left_out(tmp_path):
+    one = run([match(0, 3)], cameras=('a', 'b', 'c'), demo=demonstration(cameras=('d', 'b')))
+    pairs = [(slot.kind, slot.camera) for slot in find_slots(one, [one.matches[0].stamp_ns])]
+    assert pairs == [
+        *(('live', 'b'), ('taught', 'b')),
+        *(('live', 'a'), ('taught', 'd'), ('live', 'c')),
+    ]
+    assert 'live: c' in Page(write_report(tmp_path, [one]).read_text()).text
 
 
 def test_hostile_names_stay_names(tmp_path):
@@ -110,19 +154,26 @@ def test_hostile_names_stay_names(tmp_path):
         notes=[EVIL],
     )
     stranger = run([match(0, 3, name=EVIL)], title='x')  # another demonstration than the run's
-    html, _ = write_report(tmp_path, [one, stranger], title=EVIL, notes=[EVIL])
+    html = write_report(tmp_path, [one, stranger], title=EVIL, notes=[EVIL], facts={EVIL: EVIL})
     page = Page(html.read_text())
-    assert 'script' not in page.tags
+    assert page.tags.count('script') == 1
     assert not [a for a in page.attributes if a[1].startswith('on')]
     assert page.text.count(EVIL) >= 8
     assert set(page.tags) <= {
-        'html', 'head', 'meta', 'title', 'style', 'body', 'main', 'h1', 'h2', 'p', 'section',
-        'div', 'b', 'span', 'br', 'table', 'tr', 'th', 'td', 'img',
+        'html', 'head', 'meta', 'title', 'style', 'script', 'body', 'main', 'h1', 'h2', 'p',
+        'section', 'div', 'b', 'i', 'span', 'br', 'wbr', 'table', 'tr', 'th', 'td', 'time', 'img',
+        'figure', 'figcaption', 'svg', 'g', 'line', 'polyline', 'polygon', 'path', 'rect',
+        'button', 'input', 'dl', 'dt', 'dd',
     }  # fmt: skip
 
 
-def test_the_page_fetches_nothing(tmp_path):
-    html, _ = write_report(tmp_path, [run([match(i, i) for i in range(5)])])
+def test_text_that_turns_itself_around_is_replaced(tmp_path):
+    html = write_report(tmp_path, [run([match(0, 1)], title='a\u202ebc\x1b[2J\ud800')])
+    assert 'a\ufffdbc\ufffd[2J\ufffd' in html.read_text()
+
+
+def test_the_page_fetches_nothing_and_runs_only_its_own_script(tmp_path):
+    html = write_report(tmp_path, [run([match(i, i) for i in range(5)])])
     text = html.read_text()
     page = Page(text)
     addresses = ('src', 'href', 'data', 'srcset', 'action', 'poster')
@@ -131,16 +182,59 @@ def test_the_page_fetches_nothing(tmp_path):
     assert all(source.startswith('data:image/') for source in sources)
     assert 'url(' not in text
     assert '@import' not in text
+    assert 'innerHTML' not in text
     policy = next(v for tag, k, v in page.attributes if tag == 'meta' and 'default-src' in str(v))
+    script = text.split('<script>')[1].split('</script>')[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert "default-src 'none'" in policy
-    assert 'script-src' not in policy
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert 'unsafe-eval' not in policy
+
+
+# Charts.
+
+
+def test_charts_place_what_they_draw():
+    area = Area((0.0, 10.0), (-1.0, 1.0))
+    assert area.points(np.array([0.0, 5.0, 7.0, 10.0]), np.array([-1.0, 0.0, np.nan, 1.0])) == (
+        '0.0,1000.0 500.0,500.0 1000.0,0.0'
+    )
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(low=st.floats(-1e3, 1e3), length=st.floats(1e-3, 1e5), most=st.integers(1, 12))
+def test_ticks_are_round_few_and_inside(low, length, most):
+    found = ticks(low, low + length, most)
+    assert len(found) <= most + 1
+    assert all(low - 1e-6 * length <= tick <= low + length * (1 + 1e-6) for tick in found)
+    steps = np.diff(found)
+    if len(steps):
+        np.testing.assert_allclose(steps, steps[0], rtol=1e-3)
+        mantissa = float(f'{steps[0]:e}'.split('e')[0])
+        assert min(abs(mantissa - nice) for nice in (1, 2, 5, 10)) < 0.01
+
+
+def test_the_interval_is_drawn_only_where_a_match_was_published():
+    states = [State.TRACKING] * 3 + [State.LOST] * 3 + [State.TRACKING] * 2
+    drawn = draw_track(run([match(i, i, state) for i, state in enumerate(states)]))
+    bands = [shape.split('"')[0].split() for shape in drawn.split('<polygon points="')[1:]]
+    assert [len(outline) for outline in bands] == [6, 4]  # there and back
+
+
+def test_states_fill_the_bar_with_their_shares():
+    states = [State.INIT] * 2 + [State.TRACKING] * 6 + [State.DONE] * 2
+    drawn = draw_states(run([match(i, i, state) for i, state in enumerate(states)]))
+    widths = [float(part.split('width="')[1].split('"')[0]) for part in drawn.split('<rect')[1:]]
+    assert len(widths) == 3
+    assert sum(widths) == pytest.approx(1000, abs=0.5)
+    assert 'TRACKING 60 %' in drawn
 
 
 def test_no_frames_one_match_and_odd_states_are_fine(tmp_path):
     bare = Run('bare', demonstration(), [match(0, 5)])
     every = run([match(i, i, state) for i, state in enumerate(State)])
     back = run([match(3, 1), match(1, 2), match(1, 2, State.STALE)])  # a restarted stream
-    html, _ = write_report(tmp_path, [bare, every, back])
+    html = write_report(tmp_path, [bare, every, back])
     for state in State:
         assert state.value in html.read_text()
 
@@ -148,11 +242,11 @@ def test_no_frames_one_match_and_odd_states_are_fine(tmp_path):
 def test_a_report_is_replaced_and_nothing_else_touched(tmp_path):
     (tmp_path / 'mine.txt').write_text('keep')
     write_report(tmp_path, [run([match(0, 1)], title='older')])
-    html, _ = write_report(tmp_path, [run([match(0, 1)], title='newer')])
+    html = write_report(tmp_path, [run([match(0, 1)], title='newer')])
     assert 'newer' in html.read_text()
     assert 'older' not in html.read_text()
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ['mine.txt', 'report.html', 'report.png']
+    assert names == ['mine.txt', 'report.html']
 
 
 def test_what_cannot_be_reported_is_one_line(tmp_path):
@@ -205,10 +299,31 @@ def test_numbers_agree_with_counting_by_hand(rows):
     assert sum(numbers.states.values()) == pytest.approx(1)
     assert numbers.false_alarms == (pytest.approx(alarms / alien) if alien else None)
     assert numbers.median_error_s == (pytest.approx(np.median(told)) if told else None)
+    assert numbers.mean_error_s == (pytest.approx(np.mean(told)) if told else None)
     assert numbers.alignment == (pytest.approx(np.mean(every) / 1.9) if every else None)
     if told:
         close = sum(error <= 0.25 for error in told)
         assert numbers.within[0.25] == pytest.approx(close / len(told))
+
+
+def test_methods_are_compared_on_the_sets_that_were_answered():
+    states = [State.INIT, State.TRACKING, State.TRACKING, State.LOST, State.TRACKING]
+    one = run(
+        [
+            match(i, step, state)
+            for i, (step, state) in enumerate(zip([9, 1, 3, 19, 4], states, strict=True))
+        ],
+        truth=np.array([0.0, 1.0, 2.0, 3.0, np.nan]),
+        others={'guess': np.array([9.0, 3.0, 8.0, 9.0, 9.0])},
+    )
+    ours, guess = compare(one)
+    assert (ours.name, guess.name) == ('smaknet', 'guess')
+    assert ours.mean_error_s == pytest.approx(0.05)  # steps 1 and 3 for 1 and 2
+    assert guess.mean_error_s == pytest.approx(0.4)  # steps 3 and 8
+    assert guess.within == {0.25: 0.5, 0.5: 0.5}
+    assert guess.alignment == pytest.approx((9 + 2 + 6 + 6) / 4 / 19)
+    assert compare(run([match(0, 3)])) == []  # no truth
+    assert compare(run([match(0, 3, State.LOST)], truth=np.zeros(1))) == []  # no answer
 
 
 def test_anywhere_within_a_pause_is_right():
