@@ -111,7 +111,10 @@ class Cameras:
         self._slots.put(Arrival(name, msg, arrived_ns, received_s))
 
     def _tell_incompatible(self, camera: Camera, qos: Any, event: Any) -> None:
-        where = (self.topics[camera.name], TYPE_NAMES[camera.compressed])
-        policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-        text = watch.describe_mismatch(self._node, camera.name, *where, qos, policy)
+        try:
+            where = (self.topics[camera.name], TYPE_NAMES[camera.compressed])
+            policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
+            text = watch.describe_mismatch(self._node, camera.name, *where, qos, policy)
+        except Exception as err:  # of an executor's callback, it would end the node
+            text = f'camera {camera.name}: incompatible QoS ({err!r})'
         self._report(f'{camera.name} qos', text)

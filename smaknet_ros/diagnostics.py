@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from smaknet_ros.conversions import key_values
+from smaknet_ros.freshness import KINDS
 from smaknet_ros.health import CameraHealth, Latencies
 from std_msgs.msg import Header
 
@@ -89,7 +90,7 @@ class Diagnostics:
             'received': str(health.received),
             'accepted': str(health.accepted),
             'overwritten': str(now.overwritten.get(name, 0)),
-            **{kind: str(refused[kind]) for kind in ('bad', 'frozen', 'jump', 'zero_stamp')},
+            **{kind: str(refused[kind]) for kind in KINDS},
         }
         level, message = DiagnosticStatus.OK, 'ok'
         if now.state != 'active':

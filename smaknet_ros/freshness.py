@@ -1,9 +1,9 @@
 """
-Whether a frame is news: the doubts about a camera that need the time of arrival or the bytes.
+Whether a frame is news: the doubts about one camera, each with its reason.
 
-The synchroniser refuses repeated and backward stamps by itself, the same live as offline. What
-it cannot see is a driver that serves its last picture with ever new stamps, and a stamp that is
-far ahead of the stream it is in.
+The synchroniser refuses repeated and backward stamps by itself, the same live as offline; here
+they get a camera's name. What it cannot see is a driver that serves its last picture with ever new
+stamps, and a stamp that is far ahead of the stream it is in.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from smaknet_core.data.sync import RESTART_S
 
 # A stamp may be this far off what the time of arrival lets expect, and a multiple of what has
 # passed since the last frame, for bags are played fast or slowly. More is another time line,
@@ -21,11 +22,14 @@ PACE = 4.0
 CONTINUED_PACE = 20.0
 
 
+KINDS = ('bad', 'frozen', 'jump', 'zero_stamp', 'duplicate', 'backward')
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why a frame is not used."""
 
-    kind: str  # for counting: zero_stamp, jump, frozen, bad
+    kind: str  # for counting: one of KINDS
     text: str  # for the log
 
 
@@ -77,6 +81,11 @@ class Freshness:
 
     def _judge_stamp(self, stamp_ns: int, arrived_ns: int) -> Refusal | None:
         seen, last = _Seen(stamp_ns, arrived_ns), self._accepted
+        back_s = (last.stamp_ns - stamp_ns) / 1e9 if last else -1.0
+        if back_s == 0:
+            return Refusal('duplicate', 'header.stamp repeats')
+        if 0 < back_s <= RESTART_S:
+            return Refusal('backward', f'header.stamp runs back by {back_s:.3f} s')
         if last is not None and not last.leads_to(seen, PACE) and not self._confirmed(seen):
             self._suspect = seen
             return Refusal('jump', f'header.stamp is {last.off_s(seen):+.1f} s off its stream')

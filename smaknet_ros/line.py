@@ -39,6 +39,7 @@ class Result:
 
     followed: Followed
     frames: Mapping[str, Frame]  # by camera, in declared order
+    failure: str = ''  # why it could not be matched; then it is LOST
 
     @property
     def frame_id(self) -> str:
@@ -86,7 +87,6 @@ class Line:
         self._health = health
         self._report = report
         self._compared: set[str] = set()
-        self._failure = ''  # of the last batch
         self.failures = 0
         self.dropped: Counter[str] = Counter()
         self.adopt(settings, follower)
@@ -108,9 +108,10 @@ class Line:
         self._sync.reset()
         self._follower.reset()
         self._last: Result | None = None
+        self._failure = ''  # of the last batch
 
     def take(self, arrivals: Sequence[Arrival]) -> list[Result]:
-        """Carry all new messages through as one batch; errors are counted and reported."""
+        """Carry all new messages through as one batch; what cannot be matched is LOST."""
         sets: list[FrameSet] = []
         for arrival in arrivals:
             frame = self._frame(arrival)
@@ -189,21 +190,22 @@ class Line:
         self._last = None
 
     def _follow(self, sets: Sequence[FrameSet]) -> list[Result]:
+        if not sets:
+            return []
         try:
             followed = self._follower.process(sets)
             if not all(map(_is_finite, followed)):
                 self._follower.reset()  # it would stay so for ever
                 raise ArithmeticError('the match is not a number')
+            self._failure = ''
         except Exception as err:  # out of memory, a damaged model: the next batch may do
             self.failures += len(sets)
             cameras = ', '.join(sorted({c for frames in sets for c in frames.cameras}))
             self._failure = f'cannot match frames of {cameras}: {err}'
             self._report('failure', self._failure)
-            return []
-        if sets:
-            self._failure = ''
+            followed = [self._follower.give_up(frames) for frames in sets]
         pairs = zip(followed, sets, strict=True)
-        return [Result(f, _frames(frames)) for f, frames in pairs]
+        return [Result(f, _frames(frames), self._failure) for f, frames in pairs]
 
 
 def _is_finite(followed: Followed) -> bool:

@@ -8,7 +8,6 @@ SIGTERM, 2 for wrong parameters and, with autostart, for files that cannot be us
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 import sys
 from typing import Any, TYPE_CHECKING
@@ -19,8 +18,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
-from smaknet_core.errors import SmaknetError
+from smaknet_core.errors import printable, SmaknetError
 from smaknet_ros import parameters, topics
+from smaknet_ros.arguments import Parser
 from smaknet_ros.settings import require_files, settings_of
 from std_srvs.srv import Trigger
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
 
 
 class MatcherNode(LifecycleNode):
@@ -67,21 +68,22 @@ class MatcherNode(LifecycleNode):
             from smaknet_ros.session import Session  # torch: seconds, and not for a typing error
 
             self._session = Session(self, self.settings)
-        except SmaknetError as err:
-            self.get_logger().error(f'cannot configure: {err}')
-            return FAILURE
         except Exception as err:  # a lifecycle node would swallow it without a word
-            self.get_logger().error(f'cannot configure: {type(err).__name__}: {err}')
+            self.get_logger().error(f'cannot configure: {_reason(err)}')
             return FAILURE
         return self._enter('inactive', super().on_configure(state))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and match."""
-        entered = self._enter('active', super().on_activate(state))
-        if entered == SUCCESS and self._session is not None:
-            self._session.start()
-            self.get_logger().info(f'active, cameras {", ".join(self.settings.camera_names)}')
-        return entered
+        """Subscribe and match; what goes wrong leads to on_error."""
+        try:
+            entered = self._enter('active', super().on_activate(state))
+            if entered == SUCCESS and self._session is not None:
+                self._session.start()
+                self.get_logger().info(f'active, cameras {", ".join(self.settings.camera_names)}')
+            return entered
+        except Exception as err:
+            self.get_logger().error(f'cannot activate: {_reason(err)}')
+            return ERROR
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe; what is loaded stays."""
@@ -110,6 +112,12 @@ class MatcherNode(LifecycleNode):
         return result
 
     def _tick(self) -> None:
+        try:
+            self._look_after()
+        except Exception as err:  # of an executor's callback, it would end the node
+            self.get_logger().error(f'diagnostics: {_reason(err)}', throttle_duration_sec=10.0)
+
+    def _look_after(self) -> None:
         if self._session is None:
             return
         if self.get_clock().ros_time_is_active and self.get_clock().now().nanoseconds == 0:
@@ -119,8 +127,11 @@ class MatcherNode(LifecycleNode):
         self._session.tick(self._state)
 
     def _set_parameters(self, changed: list[Any]) -> SetParametersResult:
-        values = {name: self.get_parameter(name).value for name in self._rows}
         try:
+            values = {
+                name: parameters.check(row, name, self.get_parameter(name).value)
+                for name, row in self._rows.items()
+            }
             for parameter in changed:
                 row = self._rows.get(parameter.name)
                 if row is None:  # rclpy's own
@@ -179,11 +190,11 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run() -> int:
-    executor = SingleThreadedExecutor()
     try:
         node = MatcherNode()
-    except SmaknetError as err:
+    except Exception as err:  # ours, and rclpy's own for parameters of its own
         return _complain(err)
+    executor = SingleThreadedExecutor()
     try:
         if node.settings.autostart and not node.start():
             return 2 if rclpy.ok() else 0
@@ -202,7 +213,7 @@ def _run() -> int:
 
 
 def _parse(args: list[str]) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='smaknet_matcher',
         description='Match camera topics against a demonstration (docs/interfaces.md).',
         epilog='example: smaknet_matcher --ros-args --params-file matcher.yaml '
@@ -211,8 +222,14 @@ def _parse(args: list[str]) -> None:
     parser.parse_args(args)
 
 
+def _reason(err: Exception) -> str:
+    """Put an error in one line; only those raised on purpose say enough without their type."""
+    text = printable(' '.join(str(err).split()))
+    return text if isinstance(err, SmaknetError) else f'{type(err).__name__}: {text}'
+
+
 def _complain(err: Exception) -> int:
-    print(f'smaknet_matcher: {" ".join(str(err).split())}', file=sys.stderr)
+    print(f'smaknet_matcher: {printable(" ".join(str(err).split()))}', file=sys.stderr)
     return 2
 
 

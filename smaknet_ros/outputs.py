@@ -16,7 +16,8 @@ from sensor_msgs.msg import Image as ImageMsg
 from sensor_msgs.msg import TimeReference
 from smaknet_core.embedder import Embedder
 from smaknet_core.follow import Follower
-from smaknet_ros import attention, conversions, topics
+from smaknet_core.overlay import paint
+from smaknet_ros import conversions, topics
 from smaknet_ros.health import Latencies
 from smaknet_ros.line import Overdue, Result
 from smaknet_ros.settings import Settings
@@ -68,23 +69,25 @@ class Outputs:
         if match.state.actionable:
             self._match.publish(conversions.time_reference(match, frame_id, source))
         self._latency_s = time.monotonic() - result.received_s
-        self._latencies.add(self._latency_s)
-        embeddings = result.followed.embeddings
         self._status.publish(
             conversions.match_status(
                 match,
                 frame_id,
                 self._node.get_name(),
                 source,
-                tuple(embeddings),
+                tuple(result.frames),
                 result.followed.spread_s,
                 self._latency_s,
                 self._latency_s,
+                (result.failure,) if result.failure else (),
             )
         )
-        if embeddings:
+        if not result.failure:
+            self._latencies.add(self._latency_s)
+            embeddings = result.followed.embeddings
             image = conversions.embedding_image(match.stamp_ns, frame_id, embeddings)
-            self._embedding.publish(image)
+            if image is not None:
+                self._embedding.publish(image)
 
     def publish_overdue(self, overdue: Overdue) -> None:
         """Publish what the last match is still worth, with its old stamp."""
@@ -95,7 +98,7 @@ class Outputs:
                 result.frame_id,
                 self._node.get_name(),
                 self._sources.get(match.demonstration, match.demonstration),
-                tuple(result.followed.embeddings),
+                tuple(result.frames),
                 result.followed.spread_s,
                 self._latency_s,
                 time.monotonic() - result.received_s,
@@ -111,9 +114,19 @@ class Outputs:
             due = now_s - self._painted_s.get(name, 0.0) >= 1 / rate
             if due and publisher.get_subscription_count() > 0:
                 self._painted_s[name] = now_s
-                picture = attention.paint(frame.image, embedder.attention(frame.image))
+                weights = embedder.attention(frame.image)
+                if not weights:
+                    self._say_no_attention(embedder)
+                    return
+                picture = paint(frame.image, weights)
                 msg = conversions.rgb_image(frame.stamp_ns, frame.frame_id, picture)
                 publisher.publish(msg)
+
+    def _say_no_attention(self, embedder: Embedder) -> None:
+        system = embedder.describe()['system']
+        self._node.get_logger().warning(
+            f'{system} has no attention to show; {topics.ATTENTION} stays silent', once=True
+        )
 
     def destroy(self) -> None:
         """Take the publishers off the graph."""

@@ -8,7 +8,7 @@ file would go unnoticed: `resolve` refuses them. Importing this module needs no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from dataclasses import dataclass
 import sys
@@ -23,6 +23,13 @@ CAMERA = '<camera>'  # stands for each name in `cameras`
 # Declared by rclpy itself, for every node.
 FOREIGN = ('use_sim_time', 'start_type_description_service')
 FOREIGN_PREFIX = 'qos_overrides.'
+# rclpy's own topics, which may be overridden as well.
+FOREIGN_TOPICS = ('/clock', '/parameter_events', '/rosout')
+QOS = {
+    'depth': range(1, 1001),
+    'history': ('keep_last', 'keep_all', 'system_default'),
+    'reliability': ('reliable', 'best_effort', 'system_default'),
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,8 @@ def check(row: Row, name: str, value: Any) -> Any:
         value = [value]
     if isinstance(value, tuple):
         value = list(value)
+    if value is None:  # what rclpy makes of an empty list
+        raise ConfigError(f'parameter {name}: expected {row.type}, got nothing')
     if type(value) is not kind or (kind is list and not all(type(v) is str for v in value)):
         raise ConfigError(f'parameter {name}: expected {row.type}, got {value!r}')
     if row.choices and value not in row.choices:
@@ -171,13 +180,50 @@ def declare(node: Any) -> Settings:
     Raises:
         ConfigError: as `resolve`; nothing is declared then.
     """
+    from smaknet_ros import topics
+
     # No public way leads to the overrides of parameters that are not declared.
     overrides = {name: p.value for name, p in node._parameter_overrides.items()}
     values = resolve(overrides)
+    settings = settings_of(values)
+    own = {
+        'subscription': [camera.topic for camera in settings.cameras],
+        'publisher': topics.outputs(settings.camera_names),
+    }
+    check_qos(overrides, {k: [node.resolve_topic_name(n) for n in own[k]] for k in own})
     rows = rows_for(values['cameras'])
     for name, value in values.items():
         node.declare_parameter(name, value, _descriptor(rows[name]), ignore_override=True)
-    return settings_of(values)
+    return settings
+
+
+def check_qos(overrides: Mapping[str, Any], own: Mapping[str, Sequence[str]]) -> None:
+    """
+    Refuse QoS overrides that would be ignored: of no topic of this node, or without sense.
+
+    Args:
+        overrides: parameter name to value, others than `qos_overrides.` included.
+        own: publisher and subscription, each with full topic names.
+
+    Raises:
+        ConfigError: naming the parameter, and the nearest or the values that are possible.
+    """
+    known = {
+        f'{FOREIGN_PREFIX}{topic}.{role}.{policy}': values
+        for role, names in own.items()
+        for topic in names
+        for policy, values in QOS.items()
+    }
+    foreign = tuple(f'{FOREIGN_PREFIX}{topic}.' for topic in FOREIGN_TOPICS)
+    for name, value in overrides.items():
+        if not name.startswith(FOREIGN_PREFIX) or name.startswith(foreign):
+            continue
+        if name not in known:
+            raise ConfigError(f'parameter {name} does not exist{nearest(name, known)}')
+        if value not in known[name] or isinstance(value, bool):
+            choices = known[name]
+            span = '1 ... 1000' if isinstance(choices, range) else ' or '.join(choices)
+            raise ConfigError(f'parameter {name}: expected {span}, got {value!r}')
 
 
 def _descriptor(row: Row) -> Any:
@@ -187,6 +233,9 @@ def _descriptor(row: Row) -> Any:
         description=f'{row.text} [{row.unit}]' if row.unit else row.text,
         additional_constraints=f'changes {row.changes}; {row.range}'.rstrip('; '),
         read_only=row.changes == 'at start',
+        # Types are checked by `check`: rclpy's reason is "expected '3' got '4'", and it refuses 1
+        # where 1.0 is meant.
+        dynamic_typing=True,
     )
     if row.low is not None and row.type == 'integer':
         limits = IntegerRange(from_value=int(row.low), to_value=int(row.high or 0))

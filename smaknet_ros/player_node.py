@@ -19,17 +19,20 @@ from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 from smaknet_core.config import nearest
 from smaknet_core.data.bags import IMAGE_TYPES, open_recording, Recording, Topic
-from smaknet_core.errors import BagError, SmaknetError
+from smaknet_core.errors import BagError, printable, SmaknetError
 from smaknet_ros import topics
+from smaknet_ros.arguments import Parser
 from smaknet_ros.conversions import to_time
 
 REMIND_S = 5.0
+ROUND_S = 0.1  # a round of a loop takes at least this long, also that of a single message
 ACKNOWLEDGED_S = 2.0  # how long the last messages may take to be acknowledged
 
 
@@ -84,6 +87,7 @@ class PlayerNode(Node):
         )
         count = self._play_once()
         while self._options.loop and self.context.ok():
+            self._wait_until(self._begun_s + ROUND_S)
             count += self._play_once()
         if self.context.ok():
             for output in self._outputs.values():
@@ -101,7 +105,12 @@ class PlayerNode(Node):
         if kind is None:
             self.get_logger().warning(f'{topic.name}: {topic.msgtype} is not installed, left out')
             return
-        self._outputs[topic.name] = self.create_publisher(kind, topic.name, topics.every_one())
+        try:
+            output = self.create_publisher(kind, topic.name, topics.every_one())
+        except InvalidTopicNameException:
+            self.get_logger().warning(f'{printable(topic.name)}: no ROS 2 topic name, left out')
+            return
+        self._outputs[topic.name] = output
         fields = kind.get_fields_and_field_types()
         if next(iter(fields.items()), None) == ('header', 'std_msgs/Header'):
             self._headed.add(topic.name)
@@ -121,10 +130,12 @@ class PlayerNode(Node):
             self._executor.spin_once(timeout_sec=0.05)
 
     def _play_once(self) -> int:
-        begun_s, begun_ns = time.monotonic(), time.time_ns()
+        self._begun_s, begun_ns = time.monotonic(), time.time_ns()
         count = 0
         for topic, receive_ns, cdr in self._messages():
-            self._wait_until(begun_s + (receive_ns - self._start_ns) / 1e9 / self._options.rate)
+            self._wait_until(
+                self._begun_s + (receive_ns - self._start_ns) / 1e9 / self._options.rate
+            )
             if not self.context.ok():
                 break
             if self._clock_output is not None:
@@ -150,6 +161,8 @@ def restamp(cdr: bytes, begun_ns: int, start_ns: int, rate: float) -> bytes:
     """
     Move a serialised message's header stamp to the time it would have if it happened now.
 
+    One that is not set stays so; one that would not fit into a message is cut.
+
     Args:
         cdr: of a message that begins with a std_msgs/Header.
         begun_ns: when playing began, system clock.
@@ -158,9 +171,12 @@ def restamp(cdr: bytes, begun_ns: int, start_ns: int, rate: float) -> bytes:
     """
     order = '<' if cdr[1] & 1 else '>'
     sec, nanosec = struct.unpack_from(f'{order}iI', cdr, 4)
-    stamp_ns = begun_ns + round((sec * 10**9 + nanosec - start_ns) / rate)
+    recorded_ns = sec * 10**9 + nanosec
+    if recorded_ns <= 0:
+        return cdr
+    time_ = to_time(begun_ns + round((recorded_ns - start_ns) / rate))
     moved = bytearray(cdr)
-    struct.pack_into(f'{order}iI', moved, 4, *divmod(stamp_ns, 10**9))
+    struct.pack_into(f'{order}iI', moved, 4, time_.sec, time_.nanosec)
     return bytes(moved)
 
 
@@ -215,7 +231,10 @@ def main(args: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> int:
     try:
         with open_recording(options.bag) as recording:
-            player = PlayerNode(recording, options)
+            try:
+                player = PlayerNode(recording, options)
+            except Exception as err:  # ours, and rclpy's for its own parameters
+                return _complain(err)
             try:
                 player.play()
             finally:
@@ -224,11 +243,14 @@ def _run(options: Options) -> int:
         pass
     except SmaknetError as err:
         return _complain(err)
+    except RuntimeError:  # RCLError: a signal between two calls, and the context is gone
+        if rclpy.ok():
+            raise
     return 0
 
 
 def _parse(args: list[str]) -> Options:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='smaknet_player',
         description='Publish a recording on its topics, in recorded time.',
         epilog='example: smaknet_player demos/take_0 --rate 0.5 --start 40%% '
@@ -255,7 +277,7 @@ def _rate(text: str) -> float:
 
 
 def _complain(err: Exception) -> int:
-    print(f'smaknet_player: {" ".join(str(err).split())}', file=sys.stderr)
+    print(f'smaknet_player: {printable(" ".join(str(err).split()))}', file=sys.stderr)
     return 2
 
 

@@ -7,7 +7,7 @@ recording of one's own before the robot listens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from smaknet_core.baselines import clock_only, nearest_raw_image, thumbnail
 from smaknet_core.data.bags import open_recording
 from smaknet_core.data.sync import synchronise
 from smaknet_core.demonstration import Demonstration, load
+from smaknet_core.embedder import Embedder
 from smaknet_core.report import choose_stamps, Run
 from smaknet_core.simulation.truth import correspond, load_progress
-from smaknet_core.types import FrameSet, Match, State
+from smaknet_core.types import FrameSet, Image, Match, State
 from smaknet_ros.live import LiveRun, LiveStatus, play_into_node
 
 CLOCK_ONLY = 'clock only'
@@ -37,6 +38,7 @@ def rehearse(
     rate: float = 1.0,
     start: str = '0',
     known: bool = True,
+    moments: int = 0,
     notes: Sequence[str] = (),
 ) -> tuple[Run, LiveRun]:
     """
@@ -52,6 +54,7 @@ def rehearse(
         rate: of playing; header stamps follow, so the task is seen done so much faster.
         start: where to begin, seconds or per cent.
         known: whether the scene is in the demonstration at all; otherwise the truth is "nowhere".
+        moments: keep frames, matched frames and attention of so many, for the report's film.
         notes: sentences for the report.
 
     Returns:
@@ -61,33 +64,28 @@ def rehearse(
         model, [demonstration], bag, cameras, rate=rate, start=start, stamp='now'
     )
     demo = load(demonstration)
-    sets = {frames.stamp_ns: frames for frames in _sets(bag, cameras)}
     matches = matches_of(live.statuses, demo)
     published_ns = np.array([match.stamp_ns for match in matches], np.int64)
     recorded_ns = recorded_stamps(published_ns, np.array(sorted(live.sent_ns), np.int64), rate)
-    seen = [sets[int(stamp)] for stamp in recorded_ns]
-    kept = set(choose_stamps(matches))
-    return (
-        Run(
-            title,
-            demo,
-            matches,
-            frames={
-                match.stamp_ns: {name: frame.image for name, frame in frames.frames.items()}
-                for match, frames in zip(matches, seen, strict=True)
-                if match.stamp_ns in kept
-            },
-            truth=_truth(bag, taught, demo, recorded_ns, known),
-            latencies_s=np.array(live.latencies_s),
-            taught_frames=_taught_frames(taught, demo, matches, kept),
-            others={
-                CLOCK_ONLY: clock_only(published_ns, demo.times_s).astype(np.float64),
-                RAW_PIXELS: nearest_raw_image(seen, _thumbnails(taught, demo)).astype(np.float64),
-            },
-            notes=notes,
-        ),
-        live,
+    seen = _nearest_sets(_sets(bag, cameras), recorded_ns)
+    frames = _frames(matches, seen, moments)
+    run = Run(
+        title,
+        demo,
+        matches,
+        frames=frames,
+        truth=_truth(bag, taught, demo, recorded_ns, known),
+        latencies_s=np.array(live.latencies_s),
+        attention=_attention(model, frames),
+        taught_frames=_taught_frames(taught, demo, matches, frames),
+        others={
+            CLOCK_ONLY: clock_only(published_ns, demo.times_s).astype(np.float64),
+            RAW_PIXELS: nearest_raw_image(seen, _thumbnails(taught, demo)).astype(np.float64),
+        },
+        recording=bag.name,
+        notes=notes,
     )
+    return run, live
 
 
 def matches_of(statuses: Sequence[LiveStatus], demonstration: Demonstration) -> list[Match]:
@@ -153,6 +151,36 @@ def _sets(bag: Path, cameras: Sequence[str]) -> list[FrameSet]:
         return list(synchronise(recording.frames(), tuple(recording.cameras), _SPREAD_S))
 
 
+def _nearest_sets(sets: Sequence[FrameSet], stamps_ns: NDArray[np.int64]) -> list[FrameSet]:
+    """Find the sets the node had, N; where it lost a frame, its set began with another one."""
+    begun_ns = np.array([frames.stamp_ns for frames in sets], np.int64)
+    return [sets[np.abs(begun_ns - stamp_ns).argmin()] for stamp_ns in stamps_ns]
+
+
+def _frames(
+    matches: Sequence[Match], seen: Sequence[FrameSet], moments: int
+) -> dict[int, dict[str, Image]]:
+    kept = set(choose_stamps(matches, moments))
+    return {
+        match.stamp_ns: {name: frame.image for name, frame in frames.frames.items()}
+        for match, frames in zip(matches, seen, strict=True)
+        if match.stamp_ns in kept
+    }
+
+
+def _attention(
+    model: Path, frames: Mapping[int, Mapping[str, Image]]
+) -> dict[int, dict[str, dict[int, NDArray[np.float32]]]]:
+    """Ask the model what it looks at, as the node does for ~/attention."""
+    if not frames:
+        return {}
+    embedder = Embedder.load(model)
+    return {
+        stamp: {camera: embedder.attention(image) for camera, image in images.items()}
+        for stamp, images in frames.items()
+    }
+
+
 def _truth(
     bag: Path, taught: Path, demo: Demonstration, recorded_ns: NDArray[np.int64], known: bool
 ) -> NDArray[np.float64]:
@@ -170,8 +198,8 @@ def _thumbnails(taught: Path, demo: Demonstration) -> dict[str, NDArray[np.float
 
 
 def _taught_frames(
-    taught: Path, demo: Demonstration, matches: Sequence[Match], kept: set[int]
-) -> dict[int, dict[str, NDArray[np.uint8]]]:
+    taught: Path, demo: Demonstration, matches: Sequence[Match], kept: Collection[int]
+) -> dict[int, dict[str, Image]]:
     steps = {match.timestep for match in matches if match.stamp_ns in kept}
     wanted = {int(demo.stamps_ns[step]): step for step in steps}
     return {

@@ -54,7 +54,12 @@ class Session:
         self._line = Line(settings, self.follower, self._health, self._report)
         self._outputs = Outputs(node, settings, self._latencies)
         self._diagnostics = Diagnostics(self._health, self._latencies)
-        self._diagnosed = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
+        self._diagnosed = node.create_publisher(
+            DiagnosticArray,
+            topics.DIAGNOSTICS,
+            topics.every_one(),
+            qos_overriding_options=topics.overridable(),
+        )
         self._slots = Slots()
         self._told_overdue = False
         self._cameras: Cameras | None = None
@@ -141,8 +146,9 @@ class Session:
         self._told_overdue = False
         for result in results:
             self._outputs.publish(result)
-        rate = self.settings.attention_rate
-        self._outputs.publish_attention(results[-1], self.embedder, rate)
+        if not results[-1].failure:
+            rate = self.settings.attention_rate
+            self._outputs.publish_attention(results[-1], self.embedder, rate)
 
     def _publish_overdue(self, overdue: Overdue) -> None:
         self._outputs.publish_overdue(overdue)

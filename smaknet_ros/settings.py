@@ -16,6 +16,9 @@ from typing import Any
 from smaknet_core.config import MatchConfig
 from smaknet_core.errors import ConfigError
 
+# Absolute, private or relative, of words that do not begin with a digit.
+_TOPIC = re.compile(r'(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -60,10 +63,17 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         raise ConfigError(
             f'parameter lost_s: {values["lost_s"]:g} is less than stale_s {values["stale_s"]:g}'
         )
+    made = tuple(_camera(name, values) for name in cameras)
+    for number, camera in enumerate(made):
+        twin = next((other for other in made[:number] if other.topic == camera.topic), None)
+        if twin is not None:
+            raise ConfigError(
+                f'parameter camera.{camera.name}.topic: {camera.topic} is that of {twin.name}, too'
+            )
     match = {f.name: values[f'match.{f.name}'] for f in dataclasses.fields(MatchConfig)}
     plain = ('model', 'device', 'threads', 'autostart', 'max_spread_s', 'stale_s', 'lost_s')
     return Settings(
-        cameras=tuple(_camera(name, values) for name in cameras),
+        cameras=made,
         demonstrations=tuple(Path(p).expanduser() for p in values['demonstration'] if p),
         absent_after_s=values['absent_after_s'] or None,
         frozen_check=values['frozen_check'],
@@ -78,6 +88,8 @@ def _camera(name: str, values: Mapping[str, Any]) -> Camera:
     compressed = values[f'camera.{name}.transport'] == 'compressed'
     if compressed and not topic.endswith('/compressed'):
         topic += '/compressed'
+    if not _TOPIC.fullmatch(topic):
+        raise ConfigError(f'parameter camera.{name}.topic: {topic!r} is no ROS topic name')
     return Camera(name, topic, compressed)
 
 

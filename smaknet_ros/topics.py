@@ -9,6 +9,8 @@ overrides into it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rclpy.qos import (
     QoSDurabilityPolicy,
     QoSHistoryPolicy,
@@ -25,6 +27,12 @@ INFO = '~/info'
 DIAGNOSTICS = '/diagnostics'
 RESET = '~/reset'
 RELOAD = '~/reload_demonstration'
+
+
+def outputs(cameras: Iterable[str]) -> list[str]:
+    """Name everything the matcher publishes."""
+    attention = [f'{ATTENTION}/{camera}' for camera in cameras]
+    return [MATCH, MATCH_STATUS, EMBEDDING, INFO, DIAGNOSTICS, *attention]
 
 
 def newest_only() -> QoSProfile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from hypothesis import given
@@ -106,6 +107,18 @@ def test_picture_is_packed_as_it_is():
     msg = conversions.rgb_image(STAMP, 'lens', pixels)
     assert (msg.height, msg.width, msg.step, msg.encoding) == (4, 5, 15, 'rgb8')
     assert bytes(msg.data) == pixels.tobytes()
+
+
+def test_packing_a_picture_costs_no_look_at_each_value():
+    """Rclpy checks an ndarray value by value: 84 ms where an array takes 0.1 ms."""
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    times_s = []
+    for _ in range(5):
+        begun_s = time.process_time()
+        msg = conversions.rgb_image(STAMP, 'lens', pixels)
+        times_s.append(time.process_time() - begun_s)
+    assert len(msg.data) == pixels.nbytes
+    assert min(times_s) < 0.02
 
 
 def test_info_is_json_with_what_a_consumer_needs(world):

@@ -60,6 +60,15 @@ def test_two_odd_stamps_that_do_not_continue_each_other_are_both_refused():
     assert kinds(Freshness(0.5), stream) == ['', '', '', 'jump', 'jump', '']
 
 
+def test_stamps_that_repeat_or_run_back_a_little_are_refused():
+    stream = [*steady(3), (0.2, 0.3, b'a'), (0.15, 0.4, b'b'), (0.5, 0.5, b'c'), (0.5, 0.6, b'd')]
+    assert kinds(Freshness(0.5), stream) == ['', '', '', 'duplicate', 'backward', '', 'duplicate']
+    judge = Freshness(None)
+    judge.judge(T0, b'', A0)
+    assert judge.judge(T0, b'', A0 + S).text == 'header.stamp repeats'
+    assert judge.judge(T0 - S // 4, b'', A0 + S).text == 'header.stamp runs back by 0.250 s'
+
+
 def test_another_time_line_is_believed_at_its_second_frame():
     looped = [*steady(10), *steady(5, start=1.0, offset=-1000.0)]
     assert kinds(Freshness(0.5), looped) == [''] * 10 + ['jump'] + [''] * 4

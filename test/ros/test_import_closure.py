@@ -60,6 +60,17 @@ def test_import_closure_of_the_node():
     assert not {f'smaknet_core.{level}' for level in levels} & ours
 
 
+def test_torch_may_come_before_rclpy_as_well():
+    code = 'import torch, rclpy, smaknet_ros.session; rclpy.init(); rclpy.shutdown()'
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, timeout=120, check=True)
+
+
+def test_executors_that_lose_messages_or_wait_are_never_offered():
+    """Measured: EventsExecutor of the wheels delivers nothing, several threads add latency."""
+    sources = [path.read_text() for path in (ROOT / 'smaknet_ros').glob('*.py')]
+    assert not [name for name in ('EventsExecutor', 'MultiThreaded') for s in sources if name in s]
+
+
 def test_every_import_statement_is_of_a_listed_package():
     """By reading the files: what ours import at the top, in any file the node loads."""
     import ast

@@ -94,6 +94,7 @@ def test_the_command_line_that_launch_makes_is_understood(graph, world, tmp_path
     (tmp_path / 'given.yaml').write_text(
         '/**:\n  ros__parameters:\n    use_sim_time: false\n    autostart: true\n'
         f'    model: "{world.model}"\n    demonstration: "{world.front}"\n'
+        '    stale_s: 1\n'  # a whole number, where rclpy would want 1.0
     )
     process = graph.spawn(
         'smaknet_matcher',

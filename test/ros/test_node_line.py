@@ -48,6 +48,20 @@ class Fed:
         return Arrival(camera, msg, arrived_ns, time.monotonic())
 
 
+def assert_lost(results, reason, after_ns):
+    """Sets that could not be matched: each LOST under its own stamp, with nothing to act on."""
+    for result in results:
+        match = result.followed.match
+        assert (match.state.value, match.confidence, match.distance) == ('LOST', 0.0, math.inf)
+        assert not match.state.actionable
+        assert result.failure == reason
+        assert result.followed.embeddings == {}
+        assert set(result.frames) == set(CAMERAS)
+    stamps = [result.followed.match.stamp_ns for result in results]
+    assert stamps == sorted(set(stamps))
+    assert stamps[0] > after_ns
+
+
 def recorded(world):
     with open_recording(world.bag) as recording:
         for raw in recording.raw_frames():
@@ -78,11 +92,14 @@ def test_a_failure_is_counted_told_and_over_with_the_next_frame(world, embedder,
         patch.setattr(embedder, 'embed', lambda images: 1 / 0)
         broken = [r for f in frames[20:40] for r in fed.line.take([fed.arrival(*f)])]
     after = [r for f in frames[40:60] for r in fed.line.take([fed.arrival(*f)])]
+    reason = 'cannot match frames of front, side: division by zero'
     assert results
-    assert broken == []
+    assert len(broken) >= 9
+    assert_lost(broken, reason, results[-1].followed.match.stamp_ns)
     assert after
-    assert fed.line.failures >= 9
-    assert 'cannot match frames of front, side: division by zero' in fed.told[-1]
+    assert not any(result.failure for result in results + after)
+    assert fed.line.failures == len(broken)
+    assert reason in fed.told[-1]
 
 
 def test_a_match_that_is_no_number_is_not_let_out(world, embedder, monkeypatch):
@@ -99,10 +116,28 @@ def test_a_match_that_is_no_number_is_not_let_out(world, embedder, monkeypatch):
         patch.setattr(Follower, 'process', poisoned)
         broken = [r for f in frames[20:24] for r in fed.line.take([fed.arrival(*f)])]
     after = [r for f in frames[24:40] for r in fed.line.take([fed.arrival(*f)])]
+    reason = 'cannot match frames of front, side: the match is not a number'
     assert fine
-    assert broken == []
-    assert set(fed.told) == {'cannot match frames of front, side: the match is not a number'}
+    assert len(broken) == 2
+    assert_lost(broken, reason, fine[-1].followed.match.stamp_ns)
+    assert set(fed.told) == {reason}
     assert after[0].followed.match.state.value == 'INIT'
+
+
+def test_what_could_not_be_matched_grows_stale_with_its_reason(world, embedder, monkeypatch):
+    """Also where it was the very first set: the status must not fall silent."""
+    fed = Fed(world, embedder)
+    monkeypatch.setattr(embedder, 'embed', lambda images: 1 / 0)
+    results = [r for f in list(recorded(world))[:4] for r in fed.line.take([fed.arrival(*f)])]
+    last = results[-1]
+    assert fed.line.overdue(last.arrived_ns + 10**8) is None
+    for later_ns, state in ((6 * 10**8, 'STALE'), (3 * 10**9, 'LOST')):
+        overdue = fed.line.overdue(last.arrived_ns + later_ns)
+        assert overdue.match.state.value == state
+        assert overdue.match.stamp_ns == last.followed.match.stamp_ns
+        assert 'cannot match frames of front, side: division by zero' in overdue.waiting_for
+    fed.line.reset()
+    assert fed.line.overdue(last.arrived_ns + 10**10) is None
 
 
 def test_a_bad_frame_names_camera_and_reason_and_spares_the_others(world, embedder):

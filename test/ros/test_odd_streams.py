@@ -1,14 +1,11 @@
 """
 What real cameras do, over DDS: odd stamps, damage, freezes, deaths.
 
-In none of these is a match published whose stamp was not sent in a valid frame, nor any while no
-valid set arrived for `stale_s`; `Stream.finish` checks both each time.
+`Stream.finish` checks each time what must never happen.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-import itertools
 import time
 
 import cv2
@@ -16,59 +13,16 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
-
-STALE_S = 0.4
-LOST_S = 1.0
-PERIOD_NS = 100_000_000  # of stamps; frames are sent three times as fast
-SEND_S = 0.033
-SLACK_S = 0.3  # for this machine to be slow
-
-bases = (1_700_000_000 * 10**9 + minute * 60 * 10**9 for minute in itertools.count(0, 10))
-
-
-class Stream:
-    """Frames sent in a steady rhythm, and a note of which were valid."""
-
-    def __init__(self, graph):
-        self.graph = graph
-        self.run = graph.run
-        graph.trigger('reset')
-        graph.spin(0.05)
-        self.run.matches.clear()
-        self.run.statuses.clear()
-        self.base = next(bases)
-        self.valid = []  # (stamp, when it was sent)
-        self._due_s = time.monotonic()
-
-    def stamp(self, number):
-        return self.base + number * PERIOD_NS
-
-    def send(self, camera, stamp_ns, jpeg, valid=True):
-        self._due_s = max(self._due_s + SEND_S, time.monotonic())
-        self.graph.spin(max(0.0, self._due_s - time.monotonic()))
-        if valid:
-            self.valid.append((stamp_ns, time.monotonic()))
-        camera.jpeg(stamp_ns, jpeg)
-
-    def finish(self, matches=10, turns=1):
-        """Wait until the node says that nothing comes any more; check the two promises."""
-        self.wait_for_state('STALE', 'LOST')
-        self.graph.spin(SLACK_S)  # what is still under way
-        assert len(self.run.matches) >= matches, Counter(s.state for s in self.run.statuses)
-        valid_ns = {stamp_ns for stamp_ns, _ in self.valid}
-        for match in self.run.matches:
-            assert match.stamp_ns in valid_ns
-            latest_s = max(sent_s for _, sent_s in self.valid if sent_s <= match.received_s)
-            assert match.received_s - latest_s < STALE_S + SLACK_S
-        times = Counter(match.stamp_ns for match in self.run.matches)
-        assert max(times.values(), default=0) <= turns
-        return self.run
-
-    def wait_for_state(self, *states):
-        statuses = self.run.statuses
-        self.graph.wait(
-            lambda: statuses and statuses[-1].state in states, f'state {" or ".join(states)}'
-        )
+from streams import (
+    close_cleanly,
+    count,
+    listen_to_diagnostics,
+    LOST_S,
+    PERIOD_NS,
+    SEND_S,
+    STALE_S,
+    Stream,
+)
 
 
 @pytest.fixture(scope='module')
@@ -78,25 +32,9 @@ def node(world, make_graph):
     parameters = world.parameters('front', stale_s=STALE_S, lost_s=LOST_S)
     graph.start(parameters)
     graph.wait_until_active()
-    graph.health = {}
-    graph.node.create_subscription(
-        DiagnosticArray,
-        '/diagnostics',
-        lambda msg: graph.health.update(
-            {
-                s.name: {'message': s.message} | {v.key: v.value for v in s.values}
-                for s in msg.status
-            }
-        ),
-        10,
-    )
+    listen_to_diagnostics(graph)
     yield graph
-    (process,) = graph.processes
-    code, log = process.stop(), process.log()
-    graph.close()
-    assert code == 0, log
-    assert 'Traceback' not in log
-    assert 'terminate called' not in log
+    close_cleanly(graph)
 
 
 @pytest.fixture
@@ -111,21 +49,22 @@ def stream(node):
     return Stream(node)
 
 
-def count(node, kind):
-    """Read a camera's counter from /diagnostics once it has been published again."""
-    node.health.clear()
-    status = node.wait(lambda: node.health.get('smaknet_matcher: camera front'), 'diagnostics')
-    return int(status[kind])
-
-
 def test_steady_stream_is_tracked(stream, front, world):
     for i, jpeg in enumerate(world.jpegs['front'][:40]):
         stream.send(front, stream.stamp(i), jpeg)
-    run = stream.finish(matches=25)
+    run = stream.finish(matches=15)
     assert {match.frame_id for match in run.matches} == {'lens'}
     errors = [abs(m.time_s - (m.stamp_ns - stream.base) / 1e9) for m in run.matches]
     assert np.median(errors) < 0.3
     assert run.statuses[-1].values['waiting_for'].startswith('front: last seen')
+
+
+def test_best_effort_cameras_are_heard_as_well(stream, node, world):
+    camera = node.camera('/front/image_raw/compressed', reliable=False).connect()
+    for i, jpeg in enumerate(world.jpegs['front'][:40]):
+        stream.send(camera, stream.stamp(i), jpeg)
+    stream.finish()
+    camera.close()
 
 
 def test_zero_stamps_are_never_matched(stream, front, node, world):
@@ -147,20 +86,26 @@ def test_future_stamps_are_never_matched(stream, front, node, world):
 
 
 @pytest.mark.parametrize('back_s', [0.35, 900.0])
-def test_backward_stamps_are_never_matched(stream, front, world, back_s):
+def test_backward_stamps_are_never_matched(stream, front, node, world, back_s):
+    kind = 'backward' if back_s < 1 else 'jump'
+    before = count(node, kind)
     for i, jpeg in enumerate(world.jpegs['front'][:40]):
         stream.send(front, stream.stamp(i), jpeg)
         if i % 5 == 4:
             odd = stream.stamp(i) - round(back_s * 1e9)
             stream.send(front, odd, jpeg, valid=False)
     stream.finish()
+    assert count(node, kind) > before
+    assert 'camera front: header.stamp ' in node.processes[0].log()
 
 
-def test_duplicate_stamps_are_matched_once(stream, front, world):
+def test_duplicate_stamps_are_matched_once(stream, front, node, world):
+    before = count(node, 'duplicate')
     for i, jpeg in enumerate(world.jpegs['front'][:40]):
         stream.send(front, stream.stamp(i), jpeg)
         stream.send(front, stream.stamp(i), world.jpegs['side'][i])
     stream.finish()
+    assert count(node, 'duplicate') > before
 
 
 def test_damaged_pictures_are_counted_and_skipped(stream, front, node, world):

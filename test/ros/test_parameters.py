@@ -66,6 +66,15 @@ def test_every_match_setting_is_a_parameter_with_the_same_default():
         ({'cameras': ['left wrist']}, 'expected different ROS names'),
         ({'cameras': [1, 2]}, 'cameras: expected texts'),
         ({'camera.camera.transport': 'theora'}, 'expected raw or compressed'),
+        ({'camera.camera.topic': 'a b'}, "camera.camera.topic: 'a b' is no ROS topic name"),
+        ({'camera.camera.topic': '/a//b'}, 'is no ROS topic name'),
+        ({'camera.camera.topic': '/a/'}, 'is no ROS topic name'),
+        ({'camera.camera.topic': '/1a'}, 'is no ROS topic name'),
+        (
+            {'cameras': ['a', 'b'], 'camera.a.topic': 'b/image_raw'},
+            'b/image_raw is that of a, too',
+        ),
+        ({'demonstration': None}, 'demonstration: expected texts, got nothing'),
         ({'stale_s': 2.0, 'lost_s': 1.0}, 'less than stale_s'),
         ({'match.found_below': 0.9}, 'found_below, lost_above'),
     ],
@@ -79,6 +88,46 @@ def test_wrong_parameters_are_refused_in_one_line(overrides, complaint):
 
 def test_what_rclpy_and_qos_overrides_declare_is_left_alone():
     parameters.resolve({'use_sim_time': True, 'qos_overrides./a.subscription.depth': 5})
+
+
+OWN = {'subscription': ['/rig/top/image_raw'], 'publisher': ['/n/match', '/n/attention/top']}
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('/rig/top/image_raw.subscription.reliability', 'reliable'),
+        ('/rig/top/image_raw.subscription.depth', 5),
+        ('/n/match.publisher.history', 'keep_all'),
+        ('/clock.subscription.depth', 'whatever rclpy makes of it'),
+        ('/parameter_events.publisher.depth', 10),
+    ],
+)
+def test_qos_of_topics_that_there_are(name, value):
+    parameters.check_qos({f'qos_overrides.{name}': value, 'stale_s': 1.0}, OWN)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'complaint'),
+    [
+        (
+            '/rig/top/image.subscription.depth',
+            5,
+            "did you mean 'qos_overrides./rig/top/image_raw.",
+        ),
+        ('/rig/top/image_raw.subscription.depht', 5, 'image_raw.subscription.depth'),
+        ('/rig/top/image_raw.publisher.depth', 5, 'does not exist'),
+        ('/n/match.publisher.durability', 'volatile', 'does not exist'),
+        ('/n/match.publisher.depth', 0, 'expected 1 ... 1000, got 0'),
+        ('/n/match.publisher.depth', True, 'expected 1 ... 1000, got True'),
+        ('/n/match.publisher.depth', '5', "expected 1 ... 1000, got '5'"),
+        ('/n/match.publisher.reliability', 'Reliable', "system_default, got 'Reliable'"),
+    ],
+)
+def test_qos_that_would_be_ignored_is_refused(name, value, complaint):
+    with pytest.raises(ConfigError) as caught:
+        parameters.check_qos({f'qos_overrides.{name}': value}, OWN)
+    assert complaint in str(caught.value)
 
 
 def test_friendly_conversions():

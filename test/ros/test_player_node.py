@@ -6,6 +6,8 @@ import struct
 import time
 
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
 from sensor_msgs.msg import CompressedImage
 from smaknet_core.data.bags import open_recording
 from smaknet_ros.player_node import restamp
@@ -95,3 +97,31 @@ def test_restamping_moves_the_stamp_and_nothing_else():
         moved = restamp(cdr, 5000 * 10**9, 998 * 10**9, 2.0)
         assert struct.unpack_from(f'{order}iI', moved, 4) == (5001, 250)
         assert (moved[:4], moved[12:]) == (cdr[:4], cdr[12:])
+
+
+def test_restamping_leaves_what_is_not_set_and_cuts_what_does_not_fit():
+    unset = b'\0\1\0\0' + struct.pack('<iI', 0, 0) + b'rest'
+    assert restamp(unset, 5000 * 10**9, 998 * 10**9, 0.01) == unset
+    for sec, expected in ((1, -(2**31)), (2**31 - 1, 2**31 - 1)):
+        cdr = b'\0\1\0\0' + struct.pack('<iI', sec, 500) + b'rest'
+        moved = restamp(cdr, 1_700_000_000 * 10**9, 1_600_000_000 * 10**9, 0.01)
+        assert struct.unpack_from('<i', moved, 4) == (expected,)
+
+
+def test_a_loop_of_a_single_message_is_no_flood_and_odd_names_are_left_out(graph, tmp_path):
+    """What ROS 2 would not accept as a topic may stand in a recording all the same."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    kind = 'sensor_msgs/msg/CompressedImage'
+    with Writer(tmp_path / 'one', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic in (TOPIC, '/odd name/image_raw'):
+            connection = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connection, 10**18, bytes(4) + struct.pack('<iIIII', 1, 0, 1, 0, 0))
+    seen = listen(graph)
+    player = graph.spawn('smaknet_player', [str(tmp_path / 'one'), '--loop'])
+    graph.wait(lambda: len(seen) >= 5, 'five rounds')
+    begun = len(seen)
+    graph.spin(1.0)
+    assert 2 <= len(seen) - begun <= 20
+    assert '/odd name/image_raw: no ROS 2 topic name, left out' in player.log()
+    assert player.stop() == 0
+    assert 'Traceback' not in player.log()

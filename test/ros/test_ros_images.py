@@ -66,7 +66,7 @@ def test_nonsense_is_refused_by_name():
 
 
 def test_lies_about_size_are_refused_before_cv_bridge_sees_them():
-    msg = image(np.zeros((4, 4, 4), np.uint16), 'rgba16')
+    msg = image(np.zeros((4, 4, 4), np.uint16), '16UC4')
     msg.height = 4000
     with pytest.raises(ImageError, match='announced'):
         images.decode(msg)
@@ -77,5 +77,24 @@ def test_lies_about_size_are_refused_before_cv_bridge_sees_them():
 
 def test_without_cv_bridge_the_encoding_is_still_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'cv_bridge', None)
-    with pytest.raises(ImageError, match=r'rgba16.*cv_bridge cannot be imported'):
-        images.decode(image(np.zeros((4, 4, 4), np.uint16), 'rgba16'))
+    with pytest.raises(ImageError, match=r'8UC4.*cv_bridge cannot be imported'):
+        images.decode(image(np.zeros((4, 4, 4), np.uint8), '8UC4'))
+
+
+@pytest.mark.parametrize(
+    'complaint',
+    [
+        "AttributeError('_ARRAY_API not found')",
+        "ImportError('numpy.core.multiarray failed to import')",
+    ],
+)
+def test_a_cv_bridge_for_another_numpy_harms_only_what_it_is_needed_for(
+    tmp_path, monkeypatch, complaint
+):
+    """As ROS's own package has it where pip has brought another NumPy."""
+    (tmp_path / 'cv_bridge.py').write_text(f'raise {complaint}')
+    monkeypatch.delitem(sys.modules, 'cv_bridge', raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    np.testing.assert_array_equal(images.decode(image(PIXELS, 'rgb8')), PIXELS)
+    with pytest.raises(ImageError, match=r'8UC4.*cv_bridge cannot be imported'):
+        images.decode(image(np.zeros((4, 4, 4), np.uint8), '8UC4'))
