@@ -20,8 +20,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DROID = ROOT.parent / 'shared' / 'data' / 'droid'
 
-# launch_ros is in no package registry; no CI machine has an NVIDIA GPU.
-MAY_SKIP = re.compile(r'\b(launch_ros|cuda)\b', re.IGNORECASE)
+# launch_ros is in no package registry; no CI machine has an NVIDIA GPU, and few a browser.
+MAY_SKIP = re.compile(r'\b(launch_ros|cuda|chromium)\b', re.IGNORECASE)
 
 _own: list[socket.socket | Path] = []  # what this session holds until its end
 

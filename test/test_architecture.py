@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # (model, matching ...) are one step.
 LEVELS = (
     ('types', 'errors', 'config', 'interrupts', 'progress'),
-    ('distances', 'model', 'data.images', 'data.sync', 'data.transforms'),
-    ('data.bags', 'matching', 'losses', 'metrics'),
-    ('data.cache', 'data.quality', 'checkpoint', 'demonstration'),
-    ('data.dataset', 'data.sampler', 'embedder', 'baselines'),
-    ('trainer', 'evaluation', 'follow', 'simulation', 'report', 'doctor'),
+    ('distances', 'model', 'overlay', 'data.images', 'data.sync', 'data.transforms'),
+    ('data.bags', 'data.recording_folder', 'matching', 'losses', 'metrics', 'pretrained'),
+    ('data.cache', 'data.labels', 'data.quality', 'checkpoint', 'demonstration'),
+    ('data.dataset', 'data.pouring', 'data.sampler', 'embedder', 'baselines'),
+    ('trainer', 'evaluation', 'explain', 'follow', 'simulation', 'report', 'doctor'),
     ('cli',),
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -47,6 +47,7 @@ PARTS = {
     'data.verdict': 'data.quality',
     'run_folder': 'trainer',
     'training': 'trainer',
+    'schedule': 'trainer',
     'probe': 'doctor',
     'findings': 'doctor',
     'requirements': 'doctor',

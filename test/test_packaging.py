@@ -27,12 +27,10 @@ ROSDEP_KEYS = {
     *('python3-hypothesis', 'python3-pytest', 'python3-pytest-timeout'),
 }
 ROS_PACKAGES = {
-    *('rclpy', 'cv_bridge', 'launch', 'launch_ros', 'diagnostic_msgs', 'lifecycle_msgs'),
-    *('rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs'),
+    *('rclpy', 'cv_bridge', 'launch', 'launch_ros', 'builtin_interfaces', 'diagnostic_msgs'),
+    *('lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs'),
 }
 ROS = re.compile(r'rclpy|cv_bridge|launch(_ros)?|ament_\w+|rpyutils|\w+_(msgs|srvs|interfaces)')
-# What rclpy itself depends on.
-WITH_RCLPY = {'builtin_interfaces', 'rosgraph_msgs', 'ament_index_python', 'rpyutils'}
 
 
 def _constant(name: str):
@@ -102,7 +100,7 @@ def test_package_xml_names_only_keys_that_exist() -> None:
 
 def test_package_xml_names_the_ros_packages_that_are_imported() -> None:
     imported = {name for name in _imported('smaknet_ros', 'launch') if ROS.fullmatch(name)}
-    assert imported - WITH_RCLPY <= _depends('exec_depend')
+    assert imported <= _depends('exec_depend')
 
 
 def test_setup_py_names_what_is_imported_and_no_more() -> None:
@@ -116,6 +114,30 @@ def test_setup_py_names_what_is_imported_and_no_more() -> None:
     allowed = declared | {_project(name) for name in _constant('EXTRAS')['backbones']}
     assert {name for name, projects in owners.items() if not projects & allowed} == set()
     assert declared <= set().union(*owners.values())
+
+
+def test_ros_wheels_are_of_one_distribution_and_pypis_launch_is_not_among_them() -> None:
+    """Two distributions share module names; PyPI's `launch` is another program."""
+    names = [_project(requirement) for requirement in _constant('EXTRAS')['ros']]
+    assert {name.split('-')[1] for name in names if name.startswith('ros-')} == {'kilted'}
+    everything = [*_constant('RUNTIME'), *sum(_constant('EXTRAS').values(), [])]
+    assert not {'launch', 'launch-ros', 'cv2'} & {_project(line) for line in everything}
+
+
+def test_make_hides_from_python_which_venv_of_wheels_called_it() -> None:
+    """A python of ROS wheels that inherits this does not find its libraries."""
+    variable = '_ROS_WHEELS_BOOTSTRAP_COMPLETE'
+    run = subprocess.run(
+        ['make', '--no-print-directory', '--eval', 'shown: ; @env', 'shown'],
+        cwd=ROOT,
+        env={**os.environ, variable: '1', 'SEEN': '1'},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert 'SEEN=1' in run.stdout
+    assert variable not in run.stdout
 
 
 def test_node_scripts_exist() -> None:

@@ -7,12 +7,16 @@ invariant; the last `revisit_s` of the walk can look like its beginning.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
-from smaknet_core.matching import calibrate, CalibrationRecording, Taught
+from smaknet_core.config import MatchConfig
+from smaknet_core.matching import calibrate, CalibrationRecording, ForwardFilter, Taught
 
 EPOCH_NS = 1_700_000_000_000_000_000
 SIZE = 32
 FINE_HZ = 100
+MS = 1_000_000
 
 
 def walk(seed, duration_s, knot_s=1.5):
@@ -75,7 +79,8 @@ class World:
             yield start_ns + round(i / hz * 1e9), {camera: self.see(moment, camera)}, moment
 
 
-def calibrated(**world):
+@functools.cache
+def calibration(**world):
     """The calibration of such worlds, from two that are used for nothing else."""
     return calibrate([World(seed, **world).recording(task=f'task {seed}') for seed in (901, 902)])
 
@@ -88,3 +93,24 @@ def ramp(start_s, stop_s, pace=1.0, hz=10.0):
 def follow(tracker, stream):
     """Run a stream through; give [(match, true moment)]."""
     return [(tracker.update(stamp, seen), moment) for stamp, seen, moment in stream]
+
+
+def tracker(world, config=None, **taught):
+    """The filter on one demonstration of a world."""
+    return ForwardFilter([world.taught(**taught)], calibration(), config or MatchConfig())
+
+
+@functools.cache
+def small_demo():
+    """A demonstration of two cameras for tests that any would do for."""
+    return World(5, duration_s=3).taught(('a', 'b'))
+
+
+def actionable(followed):
+    """Which of the matches a consumer would act on."""
+    return np.array([match.state.actionable for match, _ in followed])
+
+
+def errors(followed):
+    """Seconds off the truth."""
+    return np.array([abs(match.time_s - moment) for match, moment in followed])

@@ -12,20 +12,20 @@ import sys
 
 import pytest
 from smaknet_core import commands
-from smaknet_core.cli import _parse, COMMANDS
+from smaknet_core.cli import _parse, class_name, COMMANDS
 from smaknet_core.config import load_yaml, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {name: getattr(commands, name.capitalize()) for name in COMMANDS}
+KINDS = {name: getattr(commands, class_name(name)) for name in COMMANDS}
 
 
 def test_every_command_is_listed_and_every_listed_one_is_there():
     defined = [
-        name.lower()
+        name
         for name, kind in vars(commands).items()
         if inspect.isclass(kind) and kind.__module__ == commands.__name__
     ]
-    assert sorted(defined) == sorted(COMMANDS)
+    assert sorted(defined) == sorted(map(class_name, COMMANDS))
 
 
 @pytest.mark.parametrize('name', COMMANDS)

@@ -125,7 +125,7 @@ def test_one_broken_library_does_not_hide_the_others(tmp_path, monkeypatch) -> N
         (Probe(fault='crashed (SIGSEGV)'), Level.BAD, 'pip install'),
         (Probe(fault='AttributeError: _ARRAY_API not found'), Level.BAD, 'numpy<2'),
         (Probe(fault='ImportError: libGL.so.1: cannot open'), Level.BAD, 'headless'),
-        (Probe(fault='no answer within 20 s'), Level.BAD, 'again'),
+        (Probe(fault='no answer within 60 s'), Level.BAD, 'again'),
     ],
 )
 def test_library(probed: Probe, level: Level, remedy: str) -> None:
@@ -159,11 +159,46 @@ def test_ros_that_is_absent_broken_or_double(monkeypatch) -> None:
     assert row.level == Level.BAD
 
 
-def test_profile_that_is_not_there_is_told(tmp_path) -> None:
+@pytest.mark.parametrize(
+    'name', ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']
+)
+def test_profile_that_is_not_there_is_told(tmp_path, name) -> None:
     fast = Probe({'rmw': 'rmw_fastrtps_cpp', 'file': 'x'})
-    rows = list(doctor.judge_ros(fast, {'FASTRTPS_DEFAULT_PROFILES_FILE': str(tmp_path / 'no')}))
-    assert rows[-1].level == Level.WARN
-    assert list(doctor.judge_ros(fast, {}))[-1].level == Level.OK
+    rows = list(doctor.judge_ros(fast, {name: str(tmp_path / 'no')}))
+    assert (rows[-1].level, rows[-1].remedy) == (Level.WARN, f'{name} names no file')
+    (tmp_path / 'profile.xml').touch()
+    rows = list(doctor.judge_ros(fast, {name: str(tmp_path / 'profile.xml')}))
+    assert rows[-1].level == Level.OK
+    row = list(doctor.judge_ros(fast, {}))[-1]
+    assert row.level == Level.OK
+    assert name in row.remedy
+
+
+@pytest.mark.parametrize(
+    ('probed', 'level', 'words'),
+    [
+        (Probe(), Level.OK, ''),
+        (Probe(fault="ModuleNotFoundError: No module named 'cv_bridge'"), Level.OK, 'only for'),
+        (Probe(fault='AttributeError: _ARRAY_API not found'), Level.WARN, 'numpy<2'),
+        (Probe(fault='crashed (SIGSEGV)'), Level.WARN, 'reinstall it; only for'),
+    ],
+)
+def test_cv_bridge_is_never_more_than_a_warning(probed, level, words) -> None:
+    row = doctor.judge_cv_bridge(probed)
+    assert row.level == level
+    assert words in row.remedy
+    assert bool(row.remedy) == bool(probed.fault)
+
+
+def test_what_the_nodes_import_of_ros_is_what_the_doctor_asks_for() -> None:
+    imported = set()
+    for path in (ROOT / 'smaknet_ros').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition('.')[0])
+    messages = {name for name in imported if name.endswith(('_msgs', '_interfaces', '_srvs'))}
+    assert messages
+    assert {name for name in messages if f'{name}.' not in doctor._ROS} == set()
 
 
 def test_log_folder_must_be_known_and_writable(tmp_path) -> None:
@@ -178,7 +213,7 @@ def test_log_folder_must_be_known_and_writable(tmp_path) -> None:
 def test_cuda(monkeypatch) -> None:
     gpu = doctor.judge_cuda(Probe({'version': '2', 'build': '12.6', 'devices': ['A GPU']}))
     assert 'A GPU' in gpu.found
-    hung = doctor.judge_cuda(Probe({'version': '2', 'build': '12.6'}, 'no answer within 20 s'))
+    hung = doctor.judge_cuda(Probe({'version': '2', 'build': '12.6'}, 'no answer within 60 s'))
     assert hung.level == Level.WARN
     assert doctor.judge_cuda(Probe(fault='crashed (SIGILL)')).level == Level.WARN
     monkeypatch.setattr(doctor, 'has_nvidia', lambda: True)
@@ -212,7 +247,8 @@ def shutil_usage(free: float):
 
 def test_training_only_excuses_ros(monkeypatch) -> None:
     absent = Probe(fault="ModuleNotFoundError: No module named 'rclpy'")
-    answers = dict.fromkeys(LIBRARIES, Probe({'version': '1000'})) | {'ros': absent}
+    answers = dict.fromkeys((*LIBRARIES, 'cv_bridge'), Probe({'version': '1000'}))
+    answers['ros'] = absent
     monkeypatch.setattr(doctor, 'import_libraries', lambda *_: answers)
     strict = {row.item: row.level for row in doctor.examine()}
     lenient = {row.item: row.level for row in doctor.examine(training_only=True)}

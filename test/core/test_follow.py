@@ -148,6 +148,19 @@ def test_a_match_grows_stale_then_lost_and_keeps_its_stamp(embedder, demonstrati
     assert follower.stale(last.stamp_ns + 2 * 10**9) == replace(last, state=State.LOST)
 
 
+def test_a_set_given_up_is_lost_grows_stale_and_does_not_disturb_the_next(embedder, demonstration):
+    follower = Follower(embedder, [demonstration], MatchConfig(), stale_s=0.5, lost_s=2.0)
+    before = follower.process([frame_set(t) for t in np.arange(1, 3, 0.1)])[-1].match
+    given_up = follower.give_up(frame_set(3.0, ('left', 'right')))
+    lost = given_up.match
+    assert (lost.stamp_ns, lost.state) == (START_NS + 3 * 10**9, State.LOST)
+    assert (lost.confidence, lost.distance, lost.timesteps) == (0, np.inf, before.timesteps)
+    assert given_up.embeddings == {}
+    stale = follower.stale(lost.stamp_ns + 500_000_000)
+    assert stale == replace(lost, state=State.STALE)
+    assert follower.process([frame_set(3.1)])[0].match.state is State.TRACKING
+
+
 def test_a_reset_starts_from_init(embedder, demonstration):
     follower = Follower(embedder, [demonstration], MatchConfig())
     follower.process([frame_set(t) for t in np.arange(1, 3, 0.1)])

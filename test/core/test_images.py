@@ -21,6 +21,8 @@ PLAIN = {  # encoding: bytes per channel, channels, and where red, green and blu
     'bgra8': (1, 4, (2, 1, 0)),
     'rgb16': (2, 3, (0, 1, 2)),
     'bgr16': (2, 3, (2, 1, 0)),
+    'rgba16': (2, 4, (0, 1, 2)),
+    'bgra16': (2, 4, (2, 1, 0)),
     'mono8': (1, 1, (0, 0, 0)),
     '8UC1': (1, 1, (0, 0, 0)),
     '8UC3': (1, 3, (2, 1, 0)),

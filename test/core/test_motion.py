@@ -1,0 +1,64 @@
+"""How a scene moves unseen: a Markov chain in continuous time, against its matrix exponential."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dense_filter import dense_generator, exponential
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from smaknet_core.config import MatchConfig
+from smaknet_core.matching.motion import Motion, poisson
+
+CONFIG = MatchConfig()
+
+
+@pytest.mark.parametrize('dt_s', [0.0, 0.01, 0.1, 1.0, 7.0])
+def test_prediction_equals_the_matrix_exponential(dt_s):
+    rng = np.random.default_rng(1)
+    times_s = [np.append(0, np.cumsum(rng.uniform(0.02, 0.3, n))) for n in (12, 7)]
+    motion = Motion(times_s, CONFIG)
+    inside, outside = rng.random((len(motion.paces), 21)), rng.random()
+    total = inside.sum() + outside
+    inside, outside = inside / total, outside / total
+    slow = exponential(dense_generator(times_s, CONFIG) * dt_s) @ np.append(inside, outside)
+    later, later_out = motion.advance(inside.astype(np.float32), outside, dt_s)
+    np.testing.assert_allclose(np.append(later, later_out), slow, atol=2e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    first=st.floats(0, 2),
+    second=st.floats(0, 2),
+    gaps=st.lists(st.floats(0.01, 1), min_size=2, max_size=20),
+)
+def test_predicting_twice_is_predicting_once_over_the_sum(first, second, gaps):
+    motion = Motion([np.append(0, np.cumsum(gaps))], CONFIG)
+    start = (motion.start(0.3), 0.3)
+    once, once_out = motion.advance(*start, first + second)
+    twice, twice_out = motion.advance(*motion.advance(*start, first), second)
+    np.testing.assert_allclose(twice, once, atol=5e-5)
+    assert twice_out == pytest.approx(once_out, abs=5e-5)
+    assert once.sum() + once_out == pytest.approx(1, abs=1e-4)
+    assert (once >= 0).all()
+
+
+def test_the_pace_as_taught_takes_as_long_as_the_demonstration_took():
+    times_s = np.sort(np.random.default_rng(2).uniform(0, 10, 80))
+    times_s -= times_s[0]
+    still = replace(CONFIG, jump_per_s=0.0, leave_per_s=0.0, pause_per_s=0.0)
+    motion = Motion([times_s], still)
+    inside = np.zeros((len(motion.paces), 80), np.float32)
+    inside[list(motion.paces).index(1.0), 0] = 1
+    # Paces are drawn anew now and then, so only a short time tells them apart.
+    later, _ = motion.advance(inside, 0.0, 0.5)
+    assert (later.sum(0) * times_s).sum() == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize('mean', [0.0, 0.3, 5.0, 20.0])
+def test_poisson_is_a_distribution_with_that_mean(mean):
+    weights = poisson(mean)
+    assert sum(weights) == pytest.approx(1)
+    assert sum(k * weight for k, weight in enumerate(weights)) == pytest.approx(mean, abs=1e-3)
