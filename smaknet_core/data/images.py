@@ -45,6 +45,8 @@ _LAYOUTS: Final[Mapping[str, _Layout]] = {
     'bgra8': _Layout('u1', 4, cv2.COLOR_BGRA2RGB),
     'rgb16': _Layout('u2', 3, None),
     'bgr16': _Layout('u2', 3, cv2.COLOR_BGR2RGB),
+    'rgba16': _Layout('u2', 4, cv2.COLOR_RGBA2RGB),
+    'bgra16': _Layout('u2', 4, cv2.COLOR_BGRA2RGB),
     'mono8': _Layout('u1', 1, cv2.COLOR_GRAY2RGB),
     'mono16': _Layout('u2', 1, cv2.COLOR_GRAY2RGB),
     # Untyped channels: drivers that send them fill them from OpenCV, whose order is B, G, R.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+import math
 from typing import Protocol
 
 import numpy as np
@@ -43,7 +44,7 @@ class Followed:
     """What became of one set."""
 
     match: Match
-    embeddings: Mapping[str, Vector]  # camera -> D, the cameras present
+    embeddings: Mapping[str, Vector]  # camera -> D, the cameras present; {} if there are none
     spread_s: float  # between the set's oldest and newest frame
 
 
@@ -86,6 +87,25 @@ class Follower:
             self._last = self._tracker.update(frames.stamp_ns, embeddings)
             followed.append(Followed(self._last, embeddings, frames.spread_s))
         return followed
+
+    def give_up(self, frames: FrameSet) -> Followed:
+        """Say of a set that could not be matched that it is LOST: no place, no confidence."""
+        demonstration = self.demonstrations[0]
+        self._last = Match(
+            stamp_ns=frames.stamp_ns,
+            demonstration=demonstration.name,
+            timestep=0,
+            timesteps=len(demonstration),
+            time_s=0.0,
+            progress=0.0,
+            rate=0.0,
+            distance=math.inf,
+            confidence=0.0,
+            margin=0.0,
+            interval_s=(0.0, demonstration.duration_s),
+            state=State.LOST,
+        )
+        return Followed(self._last, {}, frames.spread_s)
 
     def stale(self, now_ns: int) -> Match | None:
         """
