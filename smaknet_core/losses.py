@@ -25,35 +25,48 @@ def infonce(
     temperature: float,
     strangers: torch.Tensor | None = None,
     near: torch.Tensor | None = None,
+    both_views: bool = False,
 ) -> torch.Tensor:
     """
-    InfoNCE over cosine similarity, both directions (van den Oord et al. 2018, eq. 4).
+    InfoNCE over cosine similarity (van den Oord et al. 2018, eq. 4); every frame is an anchor.
 
     Args:
         anchors: S x P x D.
         positives: S x P x D.
-        temperature: divides the cosine; chance level of the loss is ln P.
+        temperature: divides the cosine; chance level of the loss is ln P, and ln (2P - 1) with
+            `both_views`.
         strangers: S x S bool, recordings known to show different tasks, whose frames are
             negatives of each other too; None for no such pair.
         near: S x 2P x 2P bool, frames that are no negatives of each other; None for no such pair.
+        both_views: other moments of the anchor's own view are negatives too, not only those of
+            its partner's (Chen et al. 2020, SimCLR).
 
     Returns:
         Scalar.
     """
-    anchors = F.normalize(anchors, dim=-1)
-    positives = F.normalize(positives, dim=-1)
-    if strangers is None or not strangers.any():
-        logits = anchors @ positives.transpose(1, 2) / temperature  # S x P x P
-        logits = _without(logits, near)
-        return (_own_row(logits) + _own_row(logits.transpose(1, 2))) / 2
     count = anchors.shape[1]
-    logits = anchors.flatten(0, 1) @ positives.flatten(0, 1).T / temperature  # SP x SP
-    meet = strangers | torch.eye(len(strangers), dtype=torch.bool, device=strangers.device)
-    meet = meet.repeat_interleave(count, 0).repeat_interleave(count, 1)  # SP x SP
+    frames = F.normalize(torch.cat([anchors, positives], 1), dim=-1).flatten(0, 1)  # 2SP x D
+    logits = frames @ frames.T / temperature  # 2SP x 2SP
+    meet = _compared(anchors, strangers, both_views)
     if near is not None:
-        meet &= ~torch.block_diag(*near[:, :count, count:])  # type: ignore[no-untyped-call]
-    logits = logits.masked_fill(~meet, -torch.inf)[None]
-    return (_own_row(logits) + _own_row(logits.transpose(1, 2))) / 2
+        meet &= ~torch.block_diag(*near)  # type: ignore[no-untyped-call]
+    each = torch.arange(len(frames), device=frames.device)
+    partners = each.view(-1, 2, count).flip(1).flatten()
+    return F.cross_entropy(logits.masked_fill(~meet, -torch.inf), partners)
+
+
+def _compared(
+    anchors: torch.Tensor, strangers: torch.Tensor | None, both_views: bool
+) -> torch.Tensor:
+    """Say which of S x 2 x P frames are told apart by InfoNCE, 2SP x 2SP; partners are."""
+    sequences, count, _ = anchors.shape
+    each = torch.arange(2 * sequences * count, device=anchors.device)
+    recording, view = each // (2 * count), each // count % 2
+    meet = recording[:, None] == recording
+    if strangers is not None:
+        meet = meet | strangers[recording][:, recording]
+    own = each[:, None] == each if both_views else view[:, None] == view
+    return meet & ~own
 
 
 def npairs(
@@ -155,7 +168,7 @@ def compute_loss(
         return triplet_all(anchors, positives, config.margin, near)
     if config.name == 'triplet_semihard':
         return triplet_semihard(anchors, positives, config.margin, near)
-    return infonce(anchors, positives, config.temperature, strangers, near)
+    return infonce(anchors, positives, config.temperature, strangers, near, config.both_views)
 
 
 def _own_row(logits: torch.Tensor) -> torch.Tensor:
