@@ -321,6 +321,9 @@ def test_the_configured_loss_is_applied():
     made = LossConfig(name='npairs', regulariser=0.5)
     assert compute_loss(made, anchors, positives) == npairs(anchors, positives, 0.5)
     made = LossConfig(name='infonce', temperature=0.2)
+    expected = infonce(anchors, positives, 0.2, both_views=True)
+    assert compute_loss(made, anchors, positives) == expected
+    made = LossConfig(name='infonce', temperature=0.2, both_views=False)
     assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
     strangers = ~torch.eye(2, dtype=torch.bool)
     expected = infonce(anchors, positives, 0.2, strangers)
@@ -352,3 +355,38 @@ def test_recordings_of_one_task_are_no_strangers() -> None:
     anchors, positives = torch.randn(2, 4, 8), torch.randn(2, 4, 8)
     none = torch.zeros(2, 2, dtype=torch.bool)
     assert infonce(anchors, positives, 0.1, none) == infonce(anchors, positives, 0.1)
+
+
+@given(seed=st.integers(0, 10), near=st.booleans(), strange=st.booleans())
+@settings(max_examples=12, deadline=None)
+def test_moments_of_both_views_are_negatives(seed, near, strange):
+    anchors, positives = random_pair(seed, sequences=2, pairs=3)
+    left_out = random_near(seed, 2, 3) if near else torch.zeros(2, 6, 6, dtype=torch.bool)
+    frames = [(s, v, p) for s in range(2) for v in range(2) for p in range(3)]
+    vectors = {(s, v, p): (anchors, positives)[v][s, p] for s, v, p in frames}
+    terms = []
+    for s, v, p in frames:
+        scores = {
+            (r, w, q): float(torch.cosine_similarity(vectors[s, v, p], vectors[r, w, q], dim=0))
+            / 0.2
+            for r, w, q in frames
+            if (r, w, q) != (s, v, p)
+            and (r == s or strange)
+            and not (r == s and left_out[s, 3 * v + p, 3 * w + q])
+        }
+        terms.append(slow_cross_entropy(list(scores.values()), list(scores).index((s, 1 - v, p))))
+    strangers = ~torch.eye(2, dtype=torch.bool) if strange else None
+    found = infonce(anchors, positives, 0.2, strangers, left_out if near else None, True)
+    assert found.item() == pytest.approx(np.mean(terms))
+
+
+def test_which_camera_it_is_costs_only_with_negatives_of_both_views():
+    """Embeddings that tell cameras apart and nothing else are a plateau without them."""
+    anchors = torch.zeros(1, 4, 3, dtype=torch.float64)
+    anchors[..., 0] = 1
+    anchors[..., 1] = 1e-3 * torch.randn(4, generator=torch.Generator().manual_seed(0))
+    positives = anchors * torch.tensor([-1.0, 1.0, 1.0])
+    for both in (False, True):
+        aligned = infonce(anchors, anchors, 0.1, both_views=both)
+        apart = infonce(anchors, positives, 0.1, both_views=both)
+        assert (apart > aligned + 10) == both
