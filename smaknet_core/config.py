@@ -113,8 +113,8 @@ class LossConfig:
     # InfoNCE only: once batch norm has settled, frames of a recording of another task (its name is
     # in episode.json) are negatives too, so that a scene of one is not matched with the other.
     other_tasks: bool = True
-    # InfoNCE only: other moments of the anchor's own view are negatives too. Without them "it is the
-    # other camera" costs nothing, fills the embedding, and time finds no room in it.
+    # InfoNCE only: other moments of the anchor's own view are negatives too. Without them "it is
+    # the other camera" costs nothing, fills the embedding, and time finds no room in it.
     both_views: bool = True
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
