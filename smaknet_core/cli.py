@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 from smaknet_core.config import load_yaml, nearest, TrainConfig
-from smaknet_core.errors import ConfigError, printable, SmaknetError
+from smaknet_core.errors import ConfigError, printable, SaidElsewhere, SmaknetError
 from smaknet_core.interrupts import termination_as_interrupt
 
 _EXIT_USAGE = 2
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `smaknet check ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SaidElsewhere:
+        return _EXIT_USAGE
     except (SmaknetError, OSError) as err:  # OSError: the disk, where no module says it better
         print(f'smaknet {name}: {printable(" ".join(str(err).split()))}', file=sys.stderr)
         return _EXIT_USAGE

@@ -8,7 +8,8 @@ What smaknet raises for input it cannot use; each message is one line that says 
     ├─ ImageError           one image that cannot be decoded (counted and skipped, never fatal)
     ├─ ModelError           a model file or run folder
     ├─ DemonstrationError   a demonstration file
-    └─ TrainingError        training that cannot go on (NaN loss, full disk)
+    ├─ TrainingError        training that cannot go on (NaN loss, full disk)
+    └─ SaidElsewhere        the same, where another process of the training has the words for it
 
 Names in messages come from files of unknown origin: show them through `printable`.
 """
@@ -44,6 +45,10 @@ class DemonstrationError(SmaknetError):
 
 class TrainingError(SmaknetError):
     """Training cannot go on."""
+
+
+class SaidElsewhere(SmaknetError):
+    """Another process of this training says why it ended; the commands print nothing."""
 
 
 def printable(text: str) -> str:

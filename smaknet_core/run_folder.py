@@ -138,7 +138,7 @@ def save_state(
         'encoder': encoder.state_dict(),
         'optimizer': optimizer.state_dict(),
         'status': vars(status),
-        'recordings': _recordings(clips),
+        'recordings': recordings(clips),
     }
     whole = io.BytesIO()
     torch.save(state, whole)
@@ -149,9 +149,31 @@ def save_state(
         raise TrainingError(f'{path}: cannot be written ({err.strerror or err})') from err
 
 
-def restore(out: Path, encoder: Encoder, optimizer: Any, clips: Sequence[Clip]) -> Status:
+def read_state(out: Path) -> bytes:
+    """Read what `save_state` wrote; TrainingError if it cannot be read."""
+    path = out / LAST_NAME
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise TrainingError(f'{path}: cannot be read ({err.strerror or err})') from err
+
+
+def restore(
+    out: Path,
+    encoder: Encoder,
+    optimizer: Any,
+    clips: Sequence[Clip],
+    state_file: bytes | None = None,
+) -> Status:
     """
     Load the saved state into network and optimizer.
+
+    Args:
+        out: the run folder.
+        encoder: gets the weights.
+        optimizer: gets its moments.
+        clips: recordings that are trained on.
+        state_file: what `read_state` gave, where another process read it.
 
     Raises:
         TrainingError: it is damaged.
@@ -159,20 +181,22 @@ def restore(out: Path, encoder: Encoder, optimizer: Any, clips: Sequence[Clip]) 
     """
     path = out / LAST_NAME
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        recordings = state['recordings']
+        source = io.BytesIO(read_state(out) if state_file is None else state_file)
+        state = torch.load(source, map_location='cpu', weights_only=True)
+        learned_from = state['recordings']
         encoder.load_state_dict(state['encoder'])
         optimizer.load_state_dict(state['optimizer'])
         status = Status(**state['status'])
     except Exception as err:  # what torch raises for a damaged file is anybody's guess
         reason = printable(' '.join(str(err).split()))[:200]
         raise TrainingError(f'{path}: cannot be resumed from ({reason})') from err
-    if recordings != _recordings(clips):
-        raise ConfigError(f'{out}: it learned from other recordings; resume with {recordings}')
+    if learned_from != recordings(clips):
+        raise ConfigError(f'{out}: it learned from other recordings; resume with {learned_from}')
     return status
 
 
-def _recordings(clips: Sequence[Clip]) -> list[str]:
+def recordings(clips: Sequence[Clip]) -> list[str]:
+    """Say what each recording is, in words: name, length and cameras."""
     return [f'{clip.name} ({len(clip)} sets of {", ".join(clip.cameras)})' for clip in clips]
 
 

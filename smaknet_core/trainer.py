@@ -13,15 +13,18 @@ from dataclasses import dataclass
 import math
 from pathlib import Path
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning_fabric import Fabric
 import numpy as np
+from numpy.typing import NDArray
 from smaknet_core import run_folder
 from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
 from smaknet_core.config import TrainConfig
 from smaknet_core.data import sampler
+from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, to_input
+from smaknet_core.distributed import fabric_settings, Ranks
 from smaknet_core.embedder import embed_frames, is_out_of_memory, NotFiniteError
 from smaknet_core.errors import ConfigError, printable, TrainingError
 from smaknet_core.interrupts import stop_requests, StopRequest
@@ -50,11 +53,12 @@ class _Run:
     held_out: Sequence[Clip]
     out: Path
     fabric: Fabric
+    ranks: Ranks
     encoder: Encoder
     model: Any  # the encoder as fabric runs it
     optimizer: Any
     status: Status
-    events: EventLog
+    events: EventLog | None  # of the first process alone
 
 
 def train(
@@ -78,22 +82,33 @@ def train(
 
     Raises:
         ConfigError: `out` exists, holds a run with other settings or recordings, or is being
-            trained into by another process.
+            trained into by another process; the batch cannot be shared out among processes.
         DataError: a recording cannot be trained on.
         TrainingError: the loss became NaN, memory ran out, or the disk refused the model.
         Interrupted: after saving, when Ctrl-C or SIGTERM came.
+        SaidElsewhere: another process of this training raises one of these.
     """
-    sampler.check_clips(clips, config.batch)
-    if not resume:
-        check_backbone(config.model)
     fabric = make_fabric(config)
+    ranks = Ranks(fabric)
+    with ranks.one_voice():
+        ranks.check(config.batch.sequences)
+        sampler.check_clips(clips, config.batch)
+        if not resume:
+            check_backbone(config.model)
     # Requests count from before the folder is made, so that it is never left without a model.
-    with stop_requests() as stop, run_folder.prepare(out, config, resume):
+    with stop_requests() as stop, contextlib.ExitStack() as folder:
+        prepared = run_folder.prepare(out, config, resume)
+        ranks.first_alone(lambda: folder.enter_context(prepared))
         try:
-            run = _start(config, clips, held_out, out, fabric, resume)
-            with contextlib.closing(run.events):
-                _loop(run, stop, show)
+            with ranks.one_voice():
+                run = _start(config, clips, held_out, out, fabric, ranks, resume)
+            ranks.first_alone(lambda: _open_events(run, folder))
+            _loop(run, stop, show if ranks.first else None)
         except (MemoryError, RuntimeError) as err:
+            if ranks.is_lost(err):
+                text = f'another process of this training ended; {_kept(out)}'
+                with ranks.one_voice():
+                    raise TrainingError(text) from err
             if not is_out_of_memory(err):
                 raise
             raise TrainingError(_describe_out_of_memory(config, out)) from err
@@ -106,35 +121,48 @@ def _start(
     held_out: Sequence[Clip],
     out: Path,
     fabric: Fabric,
+    ranks: Ranks,
     resume: bool,
 ) -> _Run:
+    saved: bytes | None = None
+    if resume:
+        found: list[bytes] = []
+        ranks.first_alone(lambda: found.append(run_folder.read_state(out)))
+        saved = ranks.of_first(found[0] if found else b'')
     torch.manual_seed(config.seed)
     encoder = Encoder(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not resume:
         load_backbone(encoder, config.model)
+    ranks.see_whole_batch(encoder)
     optimizer = torch.optim.AdamW(
         encoder.parameters(),
         lr=config.optim.learning_rate,
         weight_decay=config.optim.weight_decay,
     )
     model, optimizer = fabric.setup(encoder, optimizer)
-    status = run_folder.restore(out, encoder, optimizer, clips) if resume else Status()
-    events = EventLog(out / run_folder.EVENTS_NAME)
-    return _Run(config, clips, held_out, out, fabric, encoder, model, optimizer, status, events)
+    status = run_folder.restore(out, encoder, optimizer, clips, saved) if resume else Status()
+    shared = (config, clips, held_out, out, fabric, ranks)
+    return _Run(*shared, encoder, model, optimizer, status, None)
+
+
+def _open_events(run: _Run, open_files: contextlib.ExitStack) -> None:
+    run.events = EventLog(run.out / run_folder.EVENTS_NAME)
+    open_files.callback(run.events.close)
 
 
 def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
     config, clips, fabric, status = run.config, run.clips, run.fabric, run.status
+    ranks = run.ranks
     augment = Augment(config.augment)
     started = time.monotonic() - status.seconds
 
     while not finished(config.optim, status):
         # draw a batch: anchors and positives of a few recordings
-        draws = sampler.draw(clips, config.batch, config.seed, status.step, fabric.global_rank)
-        frames = torch.from_numpy(sampler.load(clips, draws)).to(fabric.device)
+        draws = sampler.draw(clips, config.batch, config.seed, status.step)
+        frames = _to_device(sampler.load(clips, ranks.share(draws)), fabric.device)
         near = _near(clips, draws, config, fabric.device)
-        noise = torch.Generator().manual_seed(hash_seed(config.seed, status.step))
-        torch.manual_seed(hash_seed(config.seed, status.step))  # decides dropout
+        noise = Noise(hash_seed(config.seed, status.step), ranks.rank, ranks.count)
+        torch.manual_seed(hash_seed(config.seed, status.step, ranks.rank))  # decides dropout
         images = augment(to_input(frames.flatten(0, 2)), noise)
 
         # forward, loss
@@ -145,10 +173,10 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
             strangers = _strangers(config, [clips[d.clip].task for d in draws], fabric.device)
         images = images.contiguous(memory_format=torch.channels_last)
         embedded = run.model(images, recordings=len(draws))
-        anchors, positives = embedded.view(*frames.shape[:3], -1)  # each S x P x D
+        anchors, positives = embedded.view(2, len(draws), config.batch.pairs, -1)  # S x P x D
         loss = compute_loss(config.loss, anchors, positives, strangers, near)
         if not torch.isfinite(loss):
-            raise TrainingError(_describe_nan('loss', run, draws))
+            _fail('loss', run, draws)
 
         # backward, step
         for group in run.optimizer.param_groups:
@@ -156,23 +184,23 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
         run.optimizer.zero_grad()
         fabric.backward(loss)
         if not _clip_gradients(run):
-            raise TrainingError(_describe_nan('gradient', run, draws))
+            _fail('gradient', run, draws)
         run.optimizer.step()
 
         # account, measure, save
         status.step += 1
-        status.seconds = time.monotonic() - started
+        # read once: a later request is for the next step
+        stopping, status.seconds = ranks.agree(stop.requested, time.monotonic() - started)
         value = float(loss.detach())
         status.loss = value if math.isnan(status.loss) else 0.95 * status.loss + 0.05 * value
-        run.events.scalar('loss/train', value, status.step)
-        stopping = stop.requested  # read once: a later request is for the next step
+        if run.events:
+            run.events.scalar('loss/train', value, status.step)
         last = stopping or finished(config.optim, status)
         if last or status.step % config.optim.evaluate_every == 0:
             try:
-                _measure(run)
-                _save(run)
-            except NotFiniteError as err:
-                raise TrainingError(_describe_nan('embedding', run, draws)) from err
+                ranks.first_alone(lambda: _keep(run))
+            except NotFiniteError:
+                _fail('embedding', run, draws)
         if show:
             show.update(status.step, status.seconds, status.loss, status.alignment)
         if stopping:
@@ -209,17 +237,17 @@ def make_fabric(config: TrainConfig) -> Fabric:
     if precision == 'auto':
         precision = 'bf16-mixed' if torch.cuda.is_bf16_supported() else '32'
     fabric = Fabric(
+        **fabric_settings(cuda),
         accelerator='cuda' if cuda else 'cpu',
-        devices=1,
         precision='32-true' if precision == '32' else precision,
     )
     fabric.launch()
     return fabric
 
 
-def hash_seed(seed: int, step: int) -> int:
-    """Give every (seed, step) its own generator seed."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def hash_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Give every (seed, step, rank) its own generator seed."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def embed_clip(encoder: Encoder, clip: Clip, device: torch.device | str) -> np.ndarray[Any, Any]:
@@ -241,6 +269,17 @@ def _clip_gradients(run: _Run) -> bool:
     return scaled or (norm is not None and bool(torch.isfinite(norm)))
 
 
+def _to_device(frames: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    """Copy a batch; from pinned memory to a GPU, so that nobody waits for it."""
+    batch = torch.from_numpy(frames)
+    return batch.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else batch
+
+
+def _keep(run: _Run) -> None:
+    _measure(run)
+    _save(run)
+
+
 def _measure(run: _Run) -> None:
     """Alignment error on the held-out recordings, with running averages as when deployed."""
     run.encoder.eval()
@@ -253,7 +292,8 @@ def _measure(run: _Run) -> None:
     status.history.append(
         {'step': status.step, 'seconds': status.seconds, 'alignment': status.alignment}
     )
-    run.events.scalar('alignment/held_out', status.alignment, status.step)
+    if run.events:
+        run.events.scalar('alignment/held_out', status.alignment, status.step)
 
 
 def _save(run: _Run) -> None:
@@ -306,6 +346,12 @@ def calibration_clips(
     if fitting:
         return fitting, 'held-out recordings'
     return clips, 'training recordings (no held-out one shares their tasks)'
+
+
+def _fail(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> NoReturn:
+    """Raise TrainingError for what all processes find alike; the first one says it."""
+    with run.ranks.one_voice():
+        raise TrainingError(_describe_nan(what, run, draws))
 
 
 def _describe_nan(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> str:

@@ -11,12 +11,14 @@ from rich.text import Text
 from smaknet_core.checkpoint import MODEL_NAME
 from smaknet_core.config import TrainConfig
 from smaknet_core.data.dataset import load_clips, split
-from smaknet_core.errors import ConfigError, printable
+from smaknet_core.distributed import Ranks
+from smaknet_core.errors import ConfigError, DataError, printable
 from smaknet_core.metrics import CHANCE, CONSTANT_MIDDLE
 from smaknet_core.pretrained import check_backbone
 from smaknet_core.progress import TrainingProgress
-from smaknet_core.run_folder import check_resumable
+from smaknet_core.run_folder import check_resumable, recordings
 from smaknet_core.trainer import Interrupted, make_fabric, train
+from smaknet_core.types import Clip
 
 _EXIT_INTERRUPTED = 130
 
@@ -38,14 +40,15 @@ def run_train(
         SmaknetError: bad recordings, settings or folder.
     """
     console = console or Console()
-    if out.exists() and not resume:
-        raise ConfigError(f'{out}: exists and is never overwritten; choose another, or --resume')
-    make_fabric(config)  # a device that is absent is said before minutes of loading
-    if resume:
-        check_resumable(out, config)
-    else:
-        check_backbone(config.model)
-    clips = load_clips(demos, cameras, config.data, cache_dir, console)
+    # What can be told at once, such as an absent device, is said before minutes of loading.
+    ranks = Ranks(make_fabric(config))
+    if not ranks.first:
+        console = Console(quiet=True)
+    ranks.first_alone(lambda: _check(config, out, resume))
+    clips = ranks.machine_by_machine(
+        lambda: load_clips(demos, cameras, config.data, cache_dir, console)
+    )
+    ranks.together(lambda: _compare(clips, ranks))
     training, held_out = split(clips, config.data, config.seed)
     sets = sum(len(clip) for clip in training)
     names = printable(', '.join(clip.name for clip in held_out)) or 'none'
@@ -67,3 +70,24 @@ def run_train(
             f'constant middle {CONSTANT_MIDDLE:.1%})'
         )
     return 0
+
+
+def _check(config: TrainConfig, out: Path, resume: bool) -> None:
+    """Raise ConfigError for a run folder or settings that training would refuse later."""
+    if resume:
+        check_resumable(out, config)
+        return
+    if out.exists():
+        raise ConfigError(f'{out}: exists and is never overwritten; choose another, or --resume')
+    check_backbone(config.model)
+
+
+def _compare(clips: Sequence[Clip], ranks: Ranks) -> None:
+    """Raise DataError unless this machine has the recordings that the first process has."""
+    own = '\n'.join(recordings(clips))
+    first = ranks.of_first(own.encode()).decode()
+    if own != first:
+        raise DataError(
+            f'the first machine trains on [{printable(first)}], here are '
+            f'[{printable(own)}]; give all machines the same recordings'
+        )

@@ -1,5 +1,5 @@
 """
-Clips → the frames of one training step; a pure function of (seed, step, rank).
+Clips → the frames of one training step; a pure function of (seed, step).
 
 Each step takes `sequences` recordings. From each it takes two views, the same two for all its
 timesteps: were the views drawn per timestep, "it is the other camera" would rule out half of the
@@ -55,11 +55,9 @@ def check_clips(clips: Sequence[Clip], config: BatchConfig) -> None:
             _check_times(clip, config)
 
 
-def draw(
-    clips: Sequence[Clip], config: BatchConfig, seed: int, step: int, rank: int = 0
-) -> list[Draw]:
+def draw(clips: Sequence[Clip], config: BatchConfig, seed: int, step: int) -> list[Draw]:
     """Choose recordings, timesteps and views for one step; equal arguments, equal draws."""
-    rng = np.random.default_rng([seed, step, rank])
+    rng = np.random.default_rng([seed, step])
     distinct = len(clips) >= config.sequences
     chosen = rng.choice(len(clips), config.sequences, replace=not distinct)
     return [_draw_one(clips[i], int(i), config, rng) for i in chosen]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from smaknet_core.config import AugmentConfig
+from smaknet_core.data.noise import Noise
 from smaknet_core.types import Image
 import torch
 from torch.nn import functional as F
@@ -51,32 +52,32 @@ class Augment:
     def __init__(self, config: AugmentConfig) -> None:
         self._config = config
 
-    def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
         """
         Return a changed copy of B x 3 x H x W floats in -1 ... 1.
 
-        The draws come from `generator` (on the CPU), so that a step repeats exactly.
+        The draws come from `noise`, so that a step repeats exactly.
         """
-        images = self._move(images, generator)
-        images = self._recolour(images, generator)
-        return self._cover(images, generator) if self._config.patch else images
+        images = self._move(images, noise)
+        images = self._recolour(images, noise)
+        return self._cover(images, noise) if self._config.patch else images
 
-    def _move(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def _move(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
         count = len(images)
         low, high = self._config.zoom
-        scale = low + (high - low) * torch.rand(count, generator=generator)
-        shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * self._config.shift * 2
+        scale = low + (high - low) * noise.rand(count)
+        shift = (noise.rand(count, 2) * 2 - 1) * self._config.shift * 2
         theta = torch.zeros(count, 2, 3)
         theta[:, 0, 0] = theta[:, 1, 1] = scale
         theta[:, :, 2] = shift
         grid = F.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, padding_mode='border', align_corners=False)
 
-    def _recolour(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def _recolour(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
         config, count = self._config, len(images)
 
         def draw(amount: float) -> torch.Tensor:
-            unit = torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1
+            unit = noise.rand(count, 1, 1, 1) * 2 - 1
             return (unit * amount).to(images.device)
 
         grey = images.mean(dim=1, keepdim=True)
@@ -85,10 +86,10 @@ class Augment:
         images = centre + (images - centre) * (1 + draw(config.contrast))
         return (images + 2 * draw(config.brightness)).clamp(-1, 1)
 
-    def _cover(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def _cover(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
         count, _, height, width = images.shape
-        size = (torch.rand(count, 2, generator=generator) * self._config.patch).to(images.device)
-        centre = torch.rand(count, 2, generator=generator).to(images.device)
+        size = (noise.rand(count, 2) * self._config.patch).to(images.device)
+        centre = noise.rand(count, 2).to(images.device)
         rows = torch.linspace(0, 1, height, device=images.device)
         cols = torch.linspace(0, 1, width, device=images.device)
         inside_rows = (rows[None] - centre[:, :1]).abs() < size[:, :1] / 2  # B x H

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smaknet_core.config import ModelConfig
 from smaknet_core.model.normalise import EMBEDDING_SIZE, Normalise
 from smaknet_core.model.smaknet import SmakNet
@@ -20,6 +22,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.network = make_network(config)
         self.normalise = Normalise(config.embedding_norm)
+        # Of several training processes: puts the embeddings of all of them in place of the own.
+        self.meet: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def forward(self, images: torch.Tensor, recordings: int = 1) -> torch.Tensor:
         """
@@ -31,9 +35,11 @@ class Encoder(nn.Module):
 
         Args:
             images: in training in the order of 2 views x `recordings` x timesteps.
-            recordings: how many meet in the batch.
+            recordings: how many meet in the batch, of all processes.
         """
         raw: torch.Tensor = self.network(images)
+        if self.meet is not None and self.training:
+            raw = self.meet(raw)
         if recordings == 1 or not self.normalise.training:
             embedded: torch.Tensor = self.normalise(raw)
             return embedded

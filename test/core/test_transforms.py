@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from smaknet_core.config import AugmentConfig
+from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, resize, to_input
 import torch
 
@@ -97,7 +98,7 @@ def inputs(count=6):
 
 
 def augmented(config, images, seed=0):
-    return Augment(config)(images, torch.Generator().manual_seed(seed))
+    return Augment(config)(images, Noise(seed))
 
 
 def test_augmentation_follows_its_generator_alone():
