@@ -199,6 +199,8 @@ class OptimConfig:
     settle_after: float = 0.6
     # Held-out alignment is measured, and the run saved, this often.
     evaluate_every: int = 200
+    # Let torch.compile build faster code first: minutes, and needs a C++ compiler or Triton.
+    compile: bool = False
 
     def __post_init__(self) -> None:
         _check(self.steps >= 1, 'optim.steps', self.steps, '>= 1')

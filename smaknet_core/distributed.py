@@ -134,6 +134,16 @@ class Ranks:
                 raise
             raise SaidElsewhere(str(err)) from err
 
+    @contextlib.contextmanager
+    def last_word(self) -> Iterator[None]:
+        """Do not end before the process that says why: torchrun ends all when one has ended."""
+        try:
+            yield
+        except SaidElsewhere:
+            with contextlib.suppress(Exception):  # it breaks when that process ends
+                distributed.barrier()
+            raise
+
     def of_first(self, data: bytes) -> bytes:
         """Give to all what the first process has; the others' argument is ignored."""
         if self.count == 1:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from smaknet_core import run_folder
 from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
+from smaknet_core.compiling import compiled
 from smaknet_core.config import TrainConfig
 from smaknet_core.data import sampler
 from smaknet_core.data.noise import Noise
@@ -139,7 +140,9 @@ def _start(
         lr=config.optim.learning_rate,
         weight_decay=config.optim.weight_decay,
     )
-    model, optimizer = fabric.setup(encoder, optimizer)
+    faster = config.optim.compile
+    runs = compiled(encoder, fabric.device, ranks.count) if faster else encoder
+    model, optimizer = fabric.setup(runs, optimizer)
     status = run_folder.restore(out, encoder, optimizer, clips, saved) if resume else Status()
     shared = (config, clips, held_out, out, fabric, ranks)
     return _Run(*shared, encoder, model, optimizer, status, None)

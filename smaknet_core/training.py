@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 from smaknet_core.checkpoint import MODEL_NAME
+from smaknet_core.compiling import why_not
 from smaknet_core.config import TrainConfig
 from smaknet_core.data.dataset import load_clips, split
 from smaknet_core.distributed import Ranks
@@ -41,9 +42,28 @@ def run_train(
     """
     console = console or Console()
     # What can be told at once, such as an absent device, is said before minutes of loading.
-    ranks = Ranks(make_fabric(config))
+    fabric = make_fabric(config)
+    ranks = Ranks(fabric)
     if not ranks.first:
         console = Console(quiet=True)
+    if config.optim.compile and ranks.first:
+        reason = why_not(fabric.device.type, ranks.count)
+        if reason:
+            console.print(Text(f'optim.compile: goes on without it, {reason}'))
+    with ranks.last_word():
+        return _train(demos, out, config, cameras, resume, cache_dir, console, ranks)
+
+
+def _train(
+    demos: Sequence[Path],
+    out: Path,
+    config: TrainConfig,
+    cameras: Sequence[str],
+    resume: bool,
+    cache_dir: Path | None,
+    console: Console,
+    ranks: Ranks,
+) -> int:
     ranks.first_alone(lambda: _check(config, out, resume))
     clips = ranks.machine_by_machine(
         lambda: load_clips(demos, cameras, config.data, cache_dir, console)

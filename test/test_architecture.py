@@ -48,6 +48,7 @@ PARTS = {
     'data.verdict': 'data.quality',
     'run_folder': 'trainer',
     'distributed': 'trainer',
+    'compiling': 'trainer',
     'training': 'trainer',
     'schedule': 'trainer',
     'probe': 'doctor',
