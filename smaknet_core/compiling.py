@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 from smaknet_core.errors import printable
@@ -12,8 +13,12 @@ import torch
 
 def compiled(encoder: Encoder, device: torch.device, processes: int) -> Any:
     """Return what runs the network faster, or the network where nothing does."""
+    if why_not(device.type, processes):
+        return encoder
+    dynamo = importlib.import_module('torch._dynamo')
+    dynamo.config.suppress_errors = True  # what cannot be compiled after all runs as it is
     # torch guesses at sizes that change; a training step's never do.
-    return encoder if why_not(device.type, processes) else torch.compile(encoder, dynamic=False)
+    return torch.compile(encoder, dynamic=False)
 
 
 @functools.cache
