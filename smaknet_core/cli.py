@@ -30,6 +30,7 @@ COMMANDS = {
     'check': 'Say whether recordings can be learned from: rates, gaps, stamps, synchronisation.',
     'train': 'Learn an embedding from recordings of two or more cameras, without labels.',
     'evaluate': 'Measure alignment error per recording and view pair, beside trivial answers.',
+    'ablate': "Run the slides' study: train and measure every network and loss, resumable.",
     'teach': 'Turn one recording into a demonstration that can be followed.',
     'follow': 'Follow a recording through demonstrations, exactly as the live node would.',
     'explain': 'Show in a video and a figure where in each frame the network looks.',
@@ -102,7 +103,7 @@ def _parse(name: str, argv: list[str]) -> Any:
 
     kind = getattr(commands, class_name(name))
     options: dict[str, Any] = {}
-    config = _config_path(argv) if name == 'train' else None
+    config = _config_path(argv) if name in ('train', 'ablate') else None
     if config is not None:  # the file's settings become the defaults that --help shows
         settings = load_yaml(TrainConfig, config)
         options['default'] = kind(tyro.MISSING, tyro.MISSING, config, settings=settings)

@@ -1,17 +1,32 @@
 """
 The arguments of each command, as `--help` shows them, and what it runs.
 
-Each command imports what it needs when it runs; parsing arguments loads no torch.
+Each command imports what it needs when it runs; parsing arguments loads no torch. Those of
+learning are in learning_commands.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from smaknet_core.config import MatchConfig, TrainConfig
+from smaknet_core.config import MatchConfig
+from smaknet_core.learning_commands import Ablate, Evaluate, Train
 import tyro
+
+__all__ = [
+    'Ablate',
+    'Check',
+    'Doctor',
+    'Evaluate',
+    'Explain',
+    'Follow',
+    'ImportPouring',
+    'Simulate',
+    'Teach',
+    'Train',
+]
 
 
 @dataclass
@@ -76,97 +91,6 @@ class Check:
         return run_check(
             self.bags, cameras=self.cameras, max_spread_s=self.max_spread_s, repair=self.repair
         )
-
-
-@dataclass
-class Train:
-    """
-    Learn an embedding from recordings; the run folder holds the model and TensorBoard events.
-
-    Settings come from --config, then from the command line.
-
-    Example: smaknet train ~/demos/pick_cube --out runs/pick --config config/quick.yaml
-    """
-
-    demos: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings, or folders of them."""
-    out: Path
-    """Run folder to write; must not exist."""
-    config: Path | None = None
-    """YAML file of settings."""
-    cameras: tuple[str, ...] = ()
-    """Cameras to learn from: names, or name:=/topic. Empty means all."""
-    resume: bool = False
-    """Continue the run in --out where it stopped."""
-    backbone_weights: Path | None = None
-    """Weights of the trunk of --model.system: a file, .pth or .safetensors."""
-    cache: Path | None = None
-    """Where decoded frames are kept; default: the user's cache folder."""
-    settings: Annotated[TrainConfig, tyro.conf.arg(name='')] = field(default_factory=TrainConfig)
-
-    def run(self) -> int:
-        """Run the command; return its exit code."""
-        from smaknet_core.training import run_train
-
-        return run_train(
-            self.demos,
-            self.out,
-            self._settings(),
-            cameras=self.cameras,
-            resume=self.resume,
-            cache_dir=self.cache,
-        )
-
-    def _settings(self) -> TrainConfig:
-        if self.backbone_weights is None:
-            return self.settings
-        model = replace(self.settings.model, backbone_weights=str(self.backbone_weights))
-        return replace(self.settings, model=model)
-
-
-@dataclass
-class Evaluate:
-    """
-    Measure how well a model finds the same instant in another view and in other recordings.
-
-    Alignment error needs two cameras; classification error and progression need labels.csv beside
-    the recordings and, as Kendall's tau, two recordings of a task.
-
-    Example: smaknet evaluate runs/pick ~/demos/pick_cube_test --json figures.json
-    """
-
-    model: tyro.conf.Positional[Path]
-    """Run folder or model file."""
-    demos: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings, or folders of them."""
-    cameras: tuple[str, ...] = ()
-    """Cameras to compare: names, or name:=/topic. Empty means all."""
-    json: Path | None = None
-    """Write the figures, as fractions, to this file."""
-    invariance: bool = False
-    """Also measure alignment under other scale, brightness and background."""
-    cache: Path | None = None
-    """Where decoded frames are kept; default: the user's cache folder."""
-    device: str = 'auto'
-    """auto, cpu, cuda or cuda:N."""
-    threads: int = 1
-    """CPU threads of the network."""
-
-    def run(self) -> int:
-        """Run the command; return its exit code."""
-        from smaknet_core.evaluation import run_evaluate
-
-        run_evaluate(
-            self.model,
-            self.demos,
-            cameras=self.cameras,
-            json_path=self.json,
-            invariance=self.invariance,
-            cache_dir=self.cache,
-            device=self.device,
-            threads=self.threads,
-        )
-        return 0
 
 
 @dataclass

@@ -184,7 +184,7 @@ class OptimConfig:
 
     # Training steps; the learning rate's schedule spans them.
     steps: int = 4000
-    # Stop earlier when this much time has passed; 0 means no limit.
+    # Stop earlier when this much time was spent on steps, measuring not counted; 0: no limit.
     minutes: float = 0.0
     # Of AdamW, at its highest.
     learning_rate: float = 5e-4

@@ -8,6 +8,7 @@ are read as tensors, never unpickled.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def check_backbone(config: ModelConfig) -> None:
     """Raise ConfigError, before anything slow is done, if `load_backbone` would."""
     if config.backbone_weights:
         load_backbone(Encoder(config), config)
+
+
+def has_shipped() -> bool:
+    """Whether the package with the weights of lite0 is installed."""
+    return importlib.util.find_spec(SHIPPED.replace('-', '_')) is not None
 
 
 def _read(source: str) -> Any:

@@ -101,10 +101,21 @@ def _make(out: Path, config: TrainConfig) -> None:
         raise TrainingError(f'{out}: cannot be written ({err.strerror or err})') from err
 
 
+def _lock(out: Path) -> contextlib.AbstractContextManager[None]:
+    return lock(out / SETTINGS_NAME)
+
+
 @contextlib.contextmanager
-def _lock(out: Path) -> Iterator[None]:
-    """Hold the folder against other processes; the kernel frees it however this one ends."""
-    path = out / SETTINGS_NAME
+def lock(path: Path) -> Iterator[None]:
+    """
+    Hold a folder, by a file in it, against other processes.
+
+    The kernel frees it however this one ends.
+
+    Raises:
+        ConfigError: another process holds it.
+        TrainingError: the file cannot be written.
+    """
     try:
         file = path.open('r+b')
     except OSError as err:
@@ -113,7 +124,7 @@ def _lock(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise ConfigError(f'{out}: another process is training into it') from err
+            raise ConfigError(f'{path.parent}: another process is training into it') from err
         except OSError:  # a file system without locks can promise nothing
             pass
         yield

@@ -200,10 +200,12 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
             run.events.scalar('loss/train', value, status.step)
         last = stopping or finished(config.optim, status)
         if last or status.step % config.optim.evaluate_every == 0:
+            paused = time.monotonic()
             try:
                 ranks.first_alone(lambda: _keep(run))
             except NotFiniteError:
                 _fail('embedding', run, draws)
+            started += time.monotonic() - paused  # only steps count, however much is held out
         if show:
             show.update(status.step, status.seconds, status.loss, status.alignment)
         if stopping:

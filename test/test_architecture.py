@@ -22,12 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module of smaknet_core imports only lower levels, and level 0 nothing above itself; packages
 # (model, matching ...) are one step.
 LEVELS = (
-    ('types', 'errors', 'config', 'interrupts', 'progress'),
+    ('types', 'errors', 'config', 'interrupts', 'processes', 'progress'),
     ('distances', 'model', 'overlay', 'data.images', 'data.sync', 'data.transforms'),
     ('data.bags', 'data.recording_folder', 'matching', 'losses', 'metrics', 'pretrained'),
     ('data.cache', 'data.labels', 'data.quality', 'checkpoint', 'demonstration'),
     ('data.dataset', 'data.pouring', 'data.sampler', 'embedder', 'baselines'),
     ('trainer', 'evaluation', 'explain', 'follow', 'simulation', 'report', 'doctor'),
+    ('ablation',),
     ('cli',),
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -55,6 +56,7 @@ PARTS = {
     'findings': 'doctor',
     'requirements': 'doctor',
     'commands': 'cli',
+    'learning_commands': 'cli',
     '__main__': 'cli',
 }
 

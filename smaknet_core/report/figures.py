@@ -50,7 +50,7 @@ def draw_overview(run: Run, frames: int = 8) -> bytes:
     """Draw one picture of a run, as PNG: frames beside matched frames, and all the charts."""
     from matplotlib.figure import Figure
 
-    with _styled():
+    with styled():
         stamps = choose_stamps(run.matches, frames, run.frames)
         rows = len(frame_rows(run, stamps)) if stamps else 0
         figure = Figure(figsize=(16, 6.6 + 1.62 * rows), dpi=100, layout='constrained')
@@ -65,17 +65,17 @@ def draw_overview(run: Run, frames: int = 8) -> bytes:
         if stamps:
             _draw_frames(parts[0], run, stamps)
         _draw_charts(parts[1], run, stamps)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_charts(run: Run) -> bytes:
     """Draw timestep against truth, confidence, states and latency, as PNG."""
     from matplotlib.figure import Figure
 
-    with _styled():
+    with styled():
         figure = Figure(figsize=(13, 6.2), dpi=130, layout='constrained')
         _draw_charts(figure, run, choose_stamps(run.matches, 8, run.frames))
-        return _png(figure)
+        return png(figure)
 
 
 def frame_rows(run: Run, stamps: Sequence[int]) -> list[tuple[str, str]]:
@@ -269,13 +269,15 @@ def _legend(axes: Axes, place: Literal['upper left', 'lower right']) -> None:
         axes.legend(loc=place, fontsize=9)
 
 
-def _styled() -> AbstractContextManager[None]:
+def styled() -> AbstractContextManager[None]:
+    """Draw in the report's style within this."""
     from matplotlib import rc_context
 
     return rc_context(STYLE)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Give a drawn figure as a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the page has it in full.

@@ -11,11 +11,12 @@ import subprocess
 import sys
 
 import pytest
-from smaknet_core import commands
+from smaknet_core import commands, learning_commands
 from smaknet_core.cli import _parse, class_name, COMMANDS
 from smaknet_core.config import load_yaml, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
+MODULES = (commands.__name__, learning_commands.__name__)
 KINDS = {name: getattr(commands, class_name(name)) for name in COMMANDS}
 
 
@@ -23,7 +24,7 @@ def test_every_command_is_listed_and_every_listed_one_is_there():
     defined = [
         name
         for name, kind in vars(commands).items()
-        if inspect.isclass(kind) and kind.__module__ == commands.__name__
+        if inspect.isclass(kind) and kind.__module__ in MODULES
     ]
     assert sorted(defined) == sorted(map(class_name, COMMANDS))
 

@@ -1,0 +1,160 @@
+"""The study's folder: tables as Markdown, CSV and PNG, pictures, and study.md that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import time
+
+from smaknet_core.ablation.pictures import curves_picture, trajectories_picture
+from smaknet_core.ablation.provenance import code_version, machine, software
+from smaknet_core.ablation.recordings import Recordings
+from smaknet_core.ablation.references import FILE_NAME, load_or_measure
+from smaknet_core.ablation.rows import configure
+from smaknet_core.ablation.runs import Run, write_file, write_table
+from smaknet_core.ablation.slides import LAYOUTS
+from smaknet_core.ablation.study import Cell, Study
+from smaknet_core.ablation.tables import make_table, markdown, Table
+from smaknet_core.errors import printable
+from smaknet_core.model import title
+from smaknet_core.report.table_picture import draw_table
+
+INDEX_NAME = 'study.md'
+CURVES_NAME = 'curves.png'
+TRAJECTORIES_NAME = 'trajectories.png'
+NOTE = (
+    "Mean ± standard deviation over seeds; classification error as TCN's code computes it, which "
+    'is what the slides print; strict: classes never found count as missed.\n'
+    'The slides measured on Multi-view Pouring, so their figures stand beside ours, not against '
+    'them. A trunk that began at random, "(random init)", is not the slides\' baseline.'
+)
+
+Runs = Mapping[tuple[str, int], Run]
+
+
+def write_study(
+    study: Study, recordings: Recordings, runs: Runs, command: str, unavailable: Mapping[str, str]
+) -> list[Table]:
+    """
+    Write tables, pictures and study.md from what has been run so far.
+
+    Args:
+        study: what was asked for.
+        recordings: as loaded for it.
+        runs: all runs there are, failed ones too.
+        command: what the user typed.
+        unavailable: row -> why it cannot be run here.
+
+    Returns:
+        The tables.
+
+    Raises:
+        ConfigError: a file cannot be written.
+    """
+    by_row = finished(study, runs)
+    systems = {row.name: name_of(study, row.name) for row in study.rows}
+    references = load_or_measure(study.out / FILE_NAME, recordings.test)
+    tables = [make_table(layout, by_row, systems, references) for layout in LAYOUTS]
+    for table in tables:
+        _write_table(study, table)
+    folders = {
+        name: [study.folder(Cell(*run.key)) for run in found] for name, found in by_row.items()
+    }
+    pictures = {
+        CURVES_NAME: curves_picture(folders, systems),
+        TRAJECTORIES_NAME: trajectories_picture(folders, systems, recordings.test),
+    }
+    for name, picture in pictures.items():
+        if picture is not None:
+            write_file(study.out / name, picture)
+    shown = [name for name, picture in pictures.items() if picture is not None]
+    text = _index(study, recordings, runs, command, unavailable, tables, shown)
+    write_file(study.out / INDEX_NAME, text.encode())
+    return tables
+
+
+def finished(study: Study, runs: Runs) -> dict[str, list[Run]]:
+    """Give each row its finished runs, those of the row with the same settings included."""
+    return {
+        row.name: [
+            run for run in runs.values() if run.row == study.trained_as(row.name) and not run.error
+        ]
+        for row in study.rows
+    }
+
+
+def name_of(study: Study, row: str) -> str:
+    """Call a row by its network, with what the network's name does not tell."""
+    remark = study.row(row).remark
+    return title(configure(study.base, study.row(row)).model) + (f', {remark}' if remark else '')
+
+
+def _write_table(study: Study, table: Table) -> None:
+    path = study.out / f'table_{table.name}'
+    write_file(path.with_suffix('.md'), markdown(table).encode())
+    write_table(path.with_suffix('.csv'), list(table.numbers[0]), table.numbers)
+    picture = draw_table(table.title, table.head, table.body, table.trained, NOTE)
+    write_file(path.with_suffix('.png'), picture)
+
+
+def _index(
+    study: Study,
+    recordings: Recordings,
+    runs: Runs,
+    command: str,
+    unavailable: Mapping[str, str],
+    tables: Sequence[Table],
+    pictures: Sequence[str],
+) -> str:
+    parts = ['# The study\n', _provenance(study, recordings, runs, command)]
+    parts += [markdown(table) + f'\nAs a picture: ![{table.title}](table_{table.name}.png)\n'
+              for table in tables]  # fmt: skip
+    parts.append(NOTE.replace('\n', ' ') + '\n')
+    if CURVES_NAME in pictures:
+        watched = ', '.join(clip.name for clip in recordings.watched)
+        parts.append(
+            f'## Learning curves\n\n![Learning curves]({CURVES_NAME})\n\n'
+            f'Alignment error on {printable(watched)}; seconds are of training alone. A line per '
+            'seed.\n'
+        )
+    if TRAJECTORIES_NAME in pictures:
+        parts.append(
+            f'## Trajectories\n\n![Trajectories of embeddings]({TRAJECTORIES_NAME})\n\n'
+            'Test recordings, every camera, in the two directions in which the embeddings vary '
+            'most; colour is progress. Where a network has learned what time it is, all ways are '
+            'one.\n'
+        )
+    parts += _missing(runs, unavailable)
+    return '\n'.join(parts)
+
+
+def _provenance(study: Study, recordings: Recordings, runs: Runs, command: str) -> str:
+    commits = dict.fromkeys(run.commit for run in runs.values()) or {code_version(): None}
+    data = study.base.data
+    each = f'{study.minutes:g} minutes' if study.minutes else f'{study.base.optim.steps} steps'
+    where = 'recordings of their own' if study.test else 'held out, the same for every cell'
+    names = ', '.join(clip.name for clip in recordings.test_clips)
+    lines = [
+        f'* command: `{printable(command)}`',
+        f'* date: {time.strftime("%Y-%m-%d %H:%M %z")}',
+        f'* machine: {machine()}; {software()}',
+        f'* code: {", ".join(commits)}',
+        f'* every cell: {each} at {data.width} x {data.height} px',
+        f'* learned from {len(recordings.training)} recordings, measured on '
+        f'{len(recordings.test)} ({where}): {printable(names)}',
+        '* every run, unrounded: [runs.csv](runs.csv); settings: [study.yaml](study.yaml)',
+    ]
+    same = [
+        f'* `{row.name}` has the settings of `{study.trained_as(row.name)}`, and so its runs'
+        for row in study.rows
+        if study.trained_as(row.name) != row.name
+    ]
+    return '\n'.join(lines + same) + '\n'
+
+
+def _missing(runs: Runs, unavailable: Mapping[str, str]) -> list[str]:
+    failed = [run for run in runs.values() if run.error]
+    if not failed and not unavailable:
+        return []
+    lines = [f'* `{run.row}` seed {run.seed}: {printable(run.error)}' for run in failed]
+    lines += [f'* `{row}`: {printable(reason)}' for row, reason in unavailable.items()]
+    return ['## Not run\n\n' + '\n'.join(lines) + '\n']
