@@ -15,7 +15,7 @@ PACKAGE = 'smaknet_ros'
 
 @functools.cache
 def code_version() -> str:
-    """Give the checkout's commit, with + where files differ from it, else the package's version."""
+    """Give the checkout's commit, + where files differ from it, or the package's version."""
     try:
         if Path(_git('rev-parse', '--show-toplevel')) == ROOT:
             changed = _git('status', '--porcelain', '--untracked-files=no')
