@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,11 @@ class Study:
 
     def trained_as(self, name: str) -> str:
         """Name the row whose cells stand for this one's: the first with the same settings."""
-        return same_as(self.base, self.row(name), self.rows).name
+        return self._trained_as[name]
+
+    @functools.cached_property
+    def _trained_as(self) -> dict[str, str]:
+        return {row.name: same_as(self.base, row, self.rows).name for row in self.rows}
 
     def cells(self) -> list[Cell]:
         """List what is to be trained, seed by seed, so that every row has one soon."""
