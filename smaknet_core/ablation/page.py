@@ -59,9 +59,10 @@ def write_study(
     folders = {
         name: [study.folder(Cell(*run.key)) for run in found] for name, found in by_row.items()
     }
+    own = {name: found for name, found in folders.items() if study.trained_as(name) == name}
     pictures = {
         CURVES_NAME: curves_picture(folders, systems),
-        TRAJECTORIES_NAME: trajectories_picture(folders, systems, recordings.test),
+        TRAJECTORIES_NAME: trajectories_picture(own, systems, recordings.test),
     }
     for name, picture in pictures.items():
         if picture is not None:

@@ -65,5 +65,5 @@ def _draw(axes: Axes, systems: Mapping[str, Sequence[Curve]], along: str) -> Non
                 marker='o',
                 ms=3,
                 alpha=0.85,
-                label=plain(name, 44) if curve is curves[0] else None,
+                label=plain(name, 60) if curve is curves[0] else None,
             )

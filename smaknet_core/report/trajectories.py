@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import io
+import textwrap
 from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ Floats = NDArray[np.float64]
 ACROSS = 4  # panels beside each other
 SIDE = 3.0  # of a panel, inches
 COLOURS = 'viridis'
+TITLE = 36  # characters of a title in a line, of two at most
 
 
 class Trajectory(NamedTuple):
@@ -55,7 +57,8 @@ def draw_trajectories(systems: Mapping[str, Sequence[Trajectory]]) -> bytes:
         axes.set_axis_off()
     for axes, (name, recordings) in zip(grid.flat, systems.items(), strict=False):
         _draw(axes, recordings)
-        axes.set_title(printable(name)[:48].replace('$', r'\$'), fontsize=9)
+        shown = textwrap.fill(printable(name)[: 2 * TITLE], TITLE)
+        axes.set_title(shown.replace('$', r'\$'), fontsize=9)
     points = grid[0, 0].collections[0]
     figure.colorbar(points, ax=list(grid.flat), label='progress', fraction=0.03)
     picture = io.BytesIO()
