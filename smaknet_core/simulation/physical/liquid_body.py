@@ -135,7 +135,8 @@ def _spread() -> Array:
 def _samples(cup: Cup) -> Array:
     """Points that fill the cup's inside evenly, samples x 3, in its frame."""
     heights = np.linspace(cup.wall, cup.height, 100)
-    below = np.cumsum(cup.inner_radius(heights) ** 2)
+    slices = cup.inner_radius((heights[1:] + heights[:-1]) / 2) ** 2
+    below = np.concatenate([[0.0], np.cumsum(slices)])
     up, away, around = _spread().T
     z = np.interp(up * below[-1], below, heights)
     out = cup.inner_radius(z) * np.sqrt(away)
