@@ -124,6 +124,11 @@ def test_ros_wheels_are_of_one_distribution_and_pypis_launch_is_not_among_them()
     assert not {'launch', 'launch-ros', 'cv2'} & {_project(line) for line in everything}
 
 
+def test_opencv_stays_below_the_version_that_breaks_cv_bridge() -> None:
+    (pin,) = (line for line in _constant('RUNTIME') if line.startswith('opencv'))
+    assert pin.endswith(',<5')
+
+
 def test_make_hides_from_python_which_venv_of_wheels_called_it() -> None:
     """A python of ROS wheels that inherits this does not find its libraries."""
     variable = '_ROS_WHEELS_BOOTSTRAP_COMPLETE'
@@ -244,6 +249,39 @@ def test_set_up_refuses_in_one_line(
     assert told in run.stderr
     assert len((run.stdout + run.stderr).splitlines()) == 1
     assert not (tmp_path / '.venv').exists()
+
+
+# A python of a sourced ROS whose venvs note what pip is asked for, instead of asking.
+OF_A_ROS = r"""#!/bin/sh
+case "$*" in
+*numpy*) echo 'numpy<2' ;;
+*version*) echo 3.12 ;;
+-m\ venv*)
+    echo "$@" >made_by
+    mkdir -p .venv/bin
+    printf '#!/bin/sh\necho "$@" >>asked_for\n' >.venv/bin/python
+    chmod +x .venv/bin/python ;;
+esac
+"""
+
+
+@pytest.mark.parametrize('distro', ['', 'jazzy'])
+def test_a_sourced_ros_is_used_and_no_wheels_beside_it(tmp_path: Path, distro: str) -> None:
+    (tmp_path / '.ci').mkdir()
+    shutil.copy(ROOT / '.ci' / 'set_up', tmp_path / '.ci')
+    python = tmp_path / 'python'
+    python.write_text(OF_A_ROS, encoding='utf-8')
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    environment = {key: value for key, value in os.environ.items() if key != 'ROS_DISTRO'}
+    environment |= {'PYTHON': str(python)} | ({'ROS_DISTRO': distro} if distro else {})
+    subprocess.run([tmp_path / '.ci' / 'set_up'], env=environment, timeout=30, check=True)
+    asked = (tmp_path / 'asked_for').read_text().splitlines()[-1]
+    assert asked.endswith('.[dev]' if distro else '.[dev,ros]')
+    assert ('--system-site-packages' in (tmp_path / 'made_by').read_text()) == bool(distro)
+    held = tmp_path / '.venv' / 'constraints.txt'
+    assert ('.venv/constraints.txt' in asked) == held.exists() == bool(distro)
+    assert not distro or held.read_text() == 'numpy<2\n', 'cv_bridge is compiled against it'
+    assert (tmp_path / '.venv' / f'.ready{distro}').exists()
 
 
 def test_set_up_leaves_a_foreign_venv_alone(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def _verdict_lines(verdict: Verdict) -> Table:
 def _summary(verdict: Verdict) -> str:
     if not verdict.cameras:
         return ''
-    text = f': {verdict.duration_s:.1f} s, {verdict.sets} sets'
+    text = f': {verdict.duration_s:.1f} s, {verdict.sets} set{"s" * (verdict.sets != 1)}'
     if len(verdict.cameras) > 1:
         p50, p95 = verdict.spread_p50_s * 1e3, verdict.spread_p95_s * 1e3
         text += f' of {len(verdict.cameras)} cameras, {verdict.paired:.0%} of the frames'

@@ -162,7 +162,8 @@ def _of_the_sets(verdict: Verdict) -> Iterator[Reason]:
         yield Reason(Level.WARN, clocks, remedy)
     remedy = 'their clocks differ' if clocks else _spread_remedy(verdict)
     if verdict.sets < MIN_SETS:
-        text = f'{verdict.sets} camera sets, {MIN_SETS} are the least'
+        sets = 'camera set' if verdict.sets == 1 else 'camera sets'
+        text = f'{verdict.sets} {sets}, {MIN_SETS} are the least'
         yield Reason(Level.BAD, text, remedy)
     elif verdict.paired < PAIRED_GOOD:
         level = Level.BAD if verdict.paired < PAIRED_BAD else Level.WARN

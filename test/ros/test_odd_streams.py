@@ -227,9 +227,12 @@ def test_raw_images_with_padding_and_other_encodings(graph, world):
             front.raw(stamp, np.zeros((48, 64), np.uint16), '16UC1')
             continue
         stream.valid.append((stamp, time.monotonic()))
+        if i >= 30:  # another size, in the middle of the stream
+            image = np.ascontiguousarray(image.repeat(2, axis=0).repeat(2, axis=1))
         bgr = np.ascontiguousarray(image[..., ::-1])
         front.raw(stamp, bgr, 'bgr8', padding=i % 3 * 8) if i % 2 else front.raw(stamp, image)
     run = stream.finish()
+    assert any(match.stamp_ns > stream.stamp(30) for match in run.matches)
     errors = [abs(m.time_s - (m.stamp_ns - stream.base) / 1e9) for m in run.matches]
     assert np.median(errors) < 0.3
     assert '16UC1 holds distances' in process.log()
