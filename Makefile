@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
+# A process per core, but not more than four; the tests of one file stay together.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Another stamp per sourced ROS: a .venv with ROS wheels does not go with one, and is then refused.
 READY := .venv/.ready$(ROS_DISTRO)
 SIM := .venv/.sim$(ROS_DISTRO)
@@ -37,10 +39,10 @@ demo: $(READY)
 	@$(PY) examples/live_demo.py --train
 
 test: $(READY)
-	@$(PY) -m pytest -m 'not slow'
+	@$(PY) -m pytest $(PARALLEL) -m 'not slow'
 
 test-all: $(READY)
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(PARALLEL)
 
 check: $(READY)
 	@$(PY) -m ruff check .

@@ -49,6 +49,7 @@ EXTRAS = {
         'mypy',
         'pytest',
         'pytest-timeout',
+        'pytest-xdist',
         'pytorch-metric-learning',
         'ruff',
         'setuptools',

@@ -35,6 +35,13 @@ def pytest_configure() -> None:
     os.environ['ROS_DOMAIN_ID'] = str(_reserve_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.pop('XDG_CACHE_HOME', None)
+    if 'PYTEST_XDIST_WORKER' in os.environ:  # one of as many processes as there are cores
+        os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the test of the whole line first: it takes longest, and says most."""
+    items.sort(key=lambda item: item.path.name != 'test_line.py')
 
 
 def pytest_unconfigure() -> None:

@@ -37,21 +37,22 @@ SUITES = {
 }
 
 
-@pytest.mark.parametrize('ci', [True, False])
-def test_only_skips_on_the_list_pass_in_ci(tmp_path: Path, ci: bool) -> None:
+@pytest.mark.parametrize(('ci', 'processes'), [(True, 0), (True, 2), (False, 0)])
+def test_only_skips_on_the_list_pass_in_ci(tmp_path: Path, ci: bool, processes: int) -> None:
     shutil.copy(CONFTEST, tmp_path)
     for name, (content, _) in SUITES.items():
         path = tmp_path / f'test_{name}.py'
         path.write_text(f'import pytest\n\n{content}\n', encoding='utf-8')
     wrong = {name for name, (_, may_pass) in SUITES.items() if ci and not may_pass}
-    code, red = _run(tmp_path, ci)
+    code, red = _run(tmp_path, ci, processes)
     assert red == wrong
     assert code == (1 if wrong else 0)
 
 
-def _run(folder: Path, ci: bool) -> tuple[int, set[str]]:
+def _run(folder: Path, ci: bool, processes: int) -> tuple[int, set[str]]:
     """Run the tests of a folder in another process; its exit code and the names of red files."""
     command = [sys.executable, '-m', 'pytest', '-rfE', '--continue-on-collection-errors']
+    command += ['--numprocesses', str(processes)]
     environment = {
         **os.environ,
         'SMAKNET_CI': '1' if ci else '0',
