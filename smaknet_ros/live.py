@@ -155,7 +155,7 @@ def play_into_node(
     start: str = '0',
     stamp: str = 'recorded',
     parameters: Mapping[str, Any] | None = None,
-    deadline_s: float = 120.0,
+    deadline_s: float = 300.0,
 ) -> LiveRun:
     """
     Play a recording into a matcher node and listen to what it says.
