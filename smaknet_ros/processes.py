@@ -22,7 +22,7 @@ from smaknet_core.errors import SmaknetError
 
 MATCHER, PLAYER = 'smaknet_matcher', 'smaknet_player'
 MODULES = {MATCHER: 'smaknet_ros.matcher_node', PLAYER: 'smaknet_ros.player_node'}
-STOP_S = 10.0  # for a process to end after SIGINT
+STOP_S = 30.0  # for a process to end after SIGINT
 
 
 class Process:
