@@ -15,7 +15,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 .PHONY: help sim demo test test-all check clean
 
 help:
-	@echo 'make demo      simulate, train, teach and match live through the ROS 2 node; a page'
+	@echo 'make demo      teach one recording, match others live through the ROS 2 node; a page'
 	@echo 'make sim       add the physical simulator (MuJoCo), for smaknet simulate'
 	@echo 'make test      the tests, without those that take minutes'
 	@echo 'make test-all  the tests, all of them'
@@ -36,7 +36,7 @@ $(SIM): $(READY) .ci/set_up_sim
 sim: $(SIM)
 
 demo: $(READY)
-	@$(PY) examples/live_demo.py --train
+	@$(PY) examples/live_demo.py
 
 test: $(READY)
 	@$(PY) -m pytest $(PARALLEL) -m 'not slow'

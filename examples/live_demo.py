@@ -13,10 +13,12 @@ import os
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch: do not spin on a shared CPU
 
 import argparse  # noqa: E402
+from collections import Counter  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
 import dataclasses  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 import importlib.metadata  # noqa: E402
+import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 import platform  # noqa: E402
 import re  # noqa: E402
@@ -158,35 +160,44 @@ def find(model: Path, sample: Path) -> Material:
                 f'{path} is not here: get it back with `git checkout -- data models`, or do '
                 'without by `.venv/bin/python examples/live_demo.py --train`'
             )
-    unseen = held_out(sample)
-    taught = unseen[0]
+    unseen = {bag: task_of(bag) for bag in held_out(sample)}
+    task = Counter(unseen.values()).most_common(1)[0][0]
+    taught, *same = [bag for bag, its_task in unseen.items() if its_task == task]
+    strange = [bag for bag, its_task in unseen.items() if its_task != task]
     with open_recording(taught) as recording:
         cameras = sorted(recording.cameras, key=lambda name: name != TAUGHT_FROM)
-        task = recording.task
     one, another = cameras[0], cameras[min(1, len(cameras) - 1)]
-    same = [bag for bag in unseen[1:] if task_of(bag) == task]
-    strange = [bag for bag in unseen[1:] if task_of(bag) != task]
+    both = [one, another]
     if not same:
         raise DataError(f'{sample}/README.md: names one held-out recording of its task, not two')
+    alike = [bag for bag in same if who_acts(bag) == who_acts(taught)] or same
+    others = [bag for bag in same if bag not in alike]
     streams = [
-        Stream(f'Taught from {one}, seen from {another}', same[0], [one], [another]),
-        Stream('Both cameras, at double speed', same[-1], [one, another], [one, another], 2.0),
+        Stream(f'Taught from {one}, seen from {another}', alike[0], [one], [another]),
+        Stream('Both cameras, at double speed', alike[-1], both, both, 2.0),
     ]
     streams += [
-        Stream('Another task', bag, [one, another], [one, another], known=False, moments=8)
-        for bag in strange[:1]
+        Stream(f'Taught by a {who_acts(taught)}, done by a {who_acts(bag)}', bag, both, both)
+        for bag in others[:1]
+    ]
+    streams += [
+        Stream('Another task', bag, both, both, known=False, moments=8) for bag in strange[:1]
     ]
     return Material(model, taught, streams)
 
 
 def held_out(sample: Path) -> list[Path]:
-    """List the recordings that the README beside them calls held out, by name."""
+    """List the recordings that the README beside them calls held out, by their paths in it."""
     try:
         lines = (sample / 'README.md').read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as err:
         raise DataError(f'{sample}/README.md: cannot be read ({err})') from err
     told = ' '.join(line for line in lines if re.search(r'held.out', line, re.IGNORECASE))
-    named = [bag for bag in recordings(sample) if re.search(rf'\b{re.escape(bag.name)}\b', told)]
+    named = [
+        bag
+        for bag in recordings(sample)
+        if re.search(rf'\b{re.escape(str(bag.relative_to(sample)))}\b', told)
+    ]
     if not named:
         raise DataError(f'{sample}/README.md: names no recording that was held out')
     return named
@@ -201,6 +212,15 @@ def task_of(bag: Path) -> str:
     """Name a recording's task, '' when unknown."""
     with open_recording(bag) as recording:
         return recording.task
+
+
+def who_acts(bag: Path) -> str:
+    """Say who does the task, hand or robot; '' when unknown."""
+    try:
+        told = json.loads((bag / 'episode.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return ''
+    return str(told.get('demonstrator', '')) if isinstance(told, dict) else ''
 
 
 # The small world, with training.

@@ -96,6 +96,23 @@ def test_the_demo_plays_what_was_held_out(demo, world, sample) -> None:
     assert not set(first.taught_by) & set(first.seen_by)
 
 
+def test_the_demo_teaches_the_common_task_and_says_who_does_it(demo, world, sample) -> None:
+    shutil.move(sample / 'episode_004', sample / 'a_shake' / 'episode_001')  # first by name
+    for number, who in ((0, 'hand'), (1, 'robot'), (2, 'hand')):
+        told = sample / f'episode_00{number}' / 'episode.json'
+        told.write_text(json.dumps({'task': 'pour', 'demonstrator': who}))
+    (sample / 'README.md').write_text(
+        'held out: episode_000, episode_001, episode_002, a_shake/episode_001\n'
+    )
+    chosen = demo.find(world.model, sample)
+    assert chosen.taught == sample / 'episode_000'
+    assert [(stream.title, stream.bag) for stream in chosen.streams[2:]] == [
+        ('Taught by a hand, done by a robot', sample / 'episode_001'),
+        ('Another task', sample / 'a_shake' / 'episode_001'),
+    ]
+    assert all(stream.bag == sample / 'episode_002' for stream in chosen.streams[:2])
+
+
 @pytest.mark.parametrize('text', ['nothing of the kind', 'episode_001 is held out'])
 def test_a_sample_that_does_not_say_enough_is_refused(demo, world, sample, text) -> None:
     (sample / 'README.md').write_text(text)
