@@ -11,8 +11,10 @@ from smaknet_core.simulation.physical.assets import mujoco
 from smaknet_core.simulation.physical.beads import bead_radius, BEADS, EVERY_S
 from smaknet_core.simulation.physical.cups import add_visual, draw_recipient, draw_source
 from smaknet_core.simulation.physical.liquid import Liquid, Pour, simulate_pour
+from smaknet_core.simulation.physical.pouring import Pouring
 from smaknet_core.simulation.physical.tilting import foot_over, pour_tilts
 from smaknet_core.simulation.pose import Pose, turn
+from smaknet_core.simulation.recorder import episode_seed
 from smaknet_core.types import Image
 
 PLACE = np.array([-0.06, 0.03, 0.0])
@@ -65,6 +67,22 @@ def test_nearly_all_arrives(pour: Pour) -> None:
     assert pour.spilled <= 3
     assert pour.in_recipient[0] == 0
     assert pour.in_source[-1] + pour.in_recipient[-1] + pour.spilled == BEADS
+
+
+def test_episodes_as_they_are_drawn_fill_the_recipient_and_do_not_leak(physical: None) -> None:
+    """Three of `smaknet simulate --seed 3`, whatever cups and tempo they drew."""
+    for episode in range(3):
+        seed = episode_seed(3, episode)
+        pouring = Pouring(seed, 'normal', ['third_person'], (96, 128), 0, 'hand')
+        truths = [pouring.truth(t) for t in np.arange(0, pouring.duration_s, 0.1)]
+        flowing = np.array([truth.liquid_flowing for truth in truths])
+        assert pouring.delivered is not None
+        assert pouring.delivered > 0.8
+        assert 0.1 <= flowing.mean() <= 0.3
+        pours = [name in ('tilt', 'pour', 'untilt') for name in pouring.phase_names]
+        while_pouring = np.array([pours[truth.phase] for truth in truths])
+        assert not flowing[: np.argmax(while_pouring)].any(), 'it leaks on its way'
+        assert not any(truth.has_liquid for truth in truths[: int(np.argmax(flowing))])
 
 
 def test_flowing_is_when_beads_are_between_the_cups(pour: Pour) -> None:
