@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-import importlib
 from pathlib import Path
 import struct
 import sys
@@ -30,6 +29,7 @@ from smaknet_core.errors import BagError, printable, SmaknetError
 from smaknet_ros import topics
 from smaknet_ros.arguments import Parser
 from smaknet_ros.conversions import to_time
+from smaknet_ros.message_types import message_class
 
 REMIND_S = 5.0
 ROUND_S = 0.1  # a round of a loop takes at least this long, also that of a single message
@@ -101,7 +101,7 @@ class PlayerNode(Node):
         self.destroy_node()
 
     def _advertise(self, topic: Topic) -> None:
-        kind = _message_class(topic.msgtype)
+        kind = message_class(topic.msgtype)
         if kind is None:
             self.get_logger().warning(f'{topic.name}: {topic.msgtype} is not installed, left out')
             return
@@ -201,15 +201,6 @@ def _start_ns(recording: Recording, start: str) -> int:
     if not 0 <= offset_s <= recording.duration_s:
         raise BagError(f'--start: expected 0 ... {recording.duration_s:.1f} s, got {start}')
     return recording.start_ns + round(offset_s * 1e9)
-
-
-def _message_class(msgtype: str) -> Any:
-    """Find the class of `package/msg/Name`; None where its package is not installed."""
-    package, _, name = msgtype.replace('/msg/', '/').partition('/')
-    try:
-        return getattr(importlib.import_module(f'{package}.msg'), name, None)
-    except ImportError:
-        return None
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -13,12 +13,10 @@ import tempfile
 from typing import Any
 
 from smaknet_core.data.bag_folder import companion
+from smaknet_core.data.bag_writer import UNKNOWN_HASH
 from smaknet_core.data.bags import open_recording, Recording
 from smaknet_core.data.storage import StoredTopic
 from smaknet_core.errors import BagError
-
-# What metadata.yaml needs where a message type's real hash cannot be known.
-_UNKNOWN_HASH = f'RIHS01_{0:064x}'
 
 
 def repair(path: Path) -> Path:
@@ -67,7 +65,7 @@ def _declaration(topic: StoredTopic) -> dict[str, Any]:
         text, _ = store.generate_msgdef(topic.msgtype, ros_version=2)
         digest = store.hash_rihs01(topic.msgtype)
     else:  # the messages are worth keeping all the same; ROS 2 knows its own types
-        text, digest = '', _UNKNOWN_HASH
+        text, digest = '', UNKNOWN_HASH
     return {
         'msgdef': topic.definition or text,
         'rihs01': digest,
