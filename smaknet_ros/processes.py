@@ -20,8 +20,12 @@ from typing import Any
 
 from smaknet_core.errors import SmaknetError
 
-MATCHER, PLAYER = 'smaknet_matcher', 'smaknet_player'
-MODULES = {MATCHER: 'smaknet_ros.matcher_node', PLAYER: 'smaknet_ros.player_node'}
+MATCHER, PLAYER, RECORDER = 'smaknet_matcher', 'smaknet_player', 'smaknet_recorder'
+MODULES = {
+    MATCHER: 'smaknet_ros.matcher_node',
+    PLAYER: 'smaknet_ros.player_node',
+    RECORDER: 'smaknet_ros.recorder_node',
+}
 STOP_S = 30.0  # for a process to end after SIGINT
 
 
@@ -30,7 +34,7 @@ class Process:
     A node in a process of its own, killed without mercy when it does not end.
 
     Args:
-        name: smaknet_matcher or smaknet_player.
+        name: smaknet_matcher, smaknet_player or smaknet_recorder.
         args: its command line.
         environment: its environment.
     """

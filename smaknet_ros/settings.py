@@ -88,9 +88,14 @@ def _camera(name: str, values: Mapping[str, Any]) -> Camera:
     compressed = values[f'camera.{name}.transport'] == 'compressed'
     if compressed and not topic.endswith('/compressed'):
         topic += '/compressed'
-    if not _TOPIC.fullmatch(topic):
+    if not is_topic(topic):
         raise ConfigError(f'parameter camera.{name}.topic: {topic!r} is no ROS topic name')
     return Camera(name, topic, compressed)
+
+
+def is_topic(name: str) -> bool:
+    """Tell whether a name can be a topic's: absolute, private or relative."""
+    return _TOPIC.fullmatch(name) is not None
 
 
 def require_files(settings: Settings) -> None:

@@ -9,7 +9,7 @@ overrides into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rclpy.qos import (
     QoSDurabilityPolicy,
@@ -27,6 +27,10 @@ INFO = '~/info'
 DIAGNOSTICS = '/diagnostics'
 RESET = '~/reset'
 RELOAD = '~/reload_demonstration'
+# Of the recorder.
+STATE = '~/state'
+START, STOP, DISCARD, REDO = '~/start', '~/stop', '~/discard', '~/redo'
+RECORDED_DEPTH = 100  # messages that may wait for the recorder: a burst, or a busy moment
 
 
 def outputs(cameras: Iterable[str]) -> list[str]:
@@ -48,6 +52,23 @@ def every_one() -> QoSProfile:
 def latched() -> QoSProfile:
     """Facts that a late joiner needs as well: reliable, transient local, depth 1."""
     return _profile(QoSReliabilityPolicy.RELIABLE, 1, QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def adapted(offered: Sequence[QoSProfile]) -> QoSProfile:
+    """
+    Ask for the most that every one of a topic's publishers offers, so that all are received.
+
+    Args:
+        offered: their profiles, as the graph knows them; with none, what every publisher offers.
+    """
+    reliable = all(qos.reliability == QoSReliabilityPolicy.RELIABLE for qos in offered)
+    kept = all(qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
+    some = bool(offered)
+    return _profile(
+        QoSReliabilityPolicy.RELIABLE if some and reliable else QoSReliabilityPolicy.BEST_EFFORT,
+        RECORDED_DEPTH,
+        QoSDurabilityPolicy.TRANSIENT_LOCAL if some and kept else QoSDurabilityPolicy.VOLATILE,
+    )
 
 
 def overridable() -> QoSOverridingOptions:

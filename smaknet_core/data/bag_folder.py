@@ -24,6 +24,7 @@ from smaknet_core.data.storage_sqlite import SqliteFile
 from smaknet_core.errors import BagError
 
 METADATA: Final = 'metadata.yaml'
+PARTIAL: Final = '.partial'  # at the end of a folder's name while it is recorded
 _ENDINGS: Final = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 _SPLIT: Final = re.compile(r'_\d+$')
 
@@ -65,7 +66,7 @@ def bag_files(path: Path) -> BagFiles:
     if not path.is_dir():
         raise BagError(f'{path}: no such file or folder')
     present = _files_in(path)
-    bag = BagFiles(path.resolve().name, present)
+    bag = BagFiles(path.resolve().name.removesuffix(PARTIAL), present)
     if (path / METADATA).is_file():
         _apply_metadata(bag, path, present)
     elif len(present) == 1 or _is_bag(path):
@@ -88,17 +89,24 @@ def companion(path: Path, name: str) -> Path | None:
     return folder / name if (folder / name).is_file() else None
 
 
-def read_task(path: Path, notes: list[str]) -> str:
-    """Read the task from `episode.json`; '' where there is none, and a note if it is damaged."""
+def read_episode(path: Path, notes: list[str]) -> tuple[str, dict[str, str]]:
+    """
+    Read `episode.json`: the task, and the topics of the cameras if the recorder was told names.
+
+    Returns:
+        '' and nothing where there is none, and a note if it is damaged.
+    """
     episode = companion(path, 'episode.json')
     if episode is None:
-        return ''
+        return '', {}
     try:
         content = json.loads(episode.read_text(encoding='utf-8'))
-        return str(content.get('task', ''))
+        cameras = content.get('cameras')
+        named = cameras.items() if isinstance(cameras, dict) else ()
+        return str(content.get('task', '')), {str(name): str(topic) for name, topic in named}
     except (OSError, ValueError, AttributeError, RecursionError):
         notes.append('episode.json cannot be read')
-        return ''
+        return '', {}
 
 
 def open_storage(path: Path) -> StorageFile:
@@ -143,7 +151,9 @@ def _is_bag(folder: Path) -> bool:
     """Tell a bag folder from a folder of bare files, also where metadata.yaml is missing."""
     if (folder / METADATA).is_file():
         return True
-    name = folder.resolve().name  # rosbag2 names the files after their folder
+    name = folder.resolve().name.removesuffix(
+        PARTIAL
+    )  # rosbag2 names the files after their folder
     stems = [_stem(path) for path in _files_in(folder)]
     return bool(stems) and all(name in (stem, _SPLIT.sub('', stem)) for stem in stems)
 

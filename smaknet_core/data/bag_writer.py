@@ -59,7 +59,8 @@ class BagWriter:
         # JPEG cannot be compressed, and raw images not fast enough.
         self._mcap = Writer(self._file, CHUNK_BYTES, CompressionType.NONE)
         self._mcap.start('ros2', 'smaknet')
-        schemas = {topic.msgtype: self._schema(topic) for topic in self._topics}
+        by_type = {topic.msgtype: topic for topic in self._topics}
+        schemas = {name: self._schema(topic) for name, topic in by_type.items()}
         self._channels = [self._channel(topic, schemas) for topic in self._topics]
         self.counts = [0] * len(self._topics)
         self._start_ns: int | None = None
@@ -106,9 +107,7 @@ class BagWriter:
 
     def _schema(self, topic: WrittenTopic) -> int:
         encoding = 'ros2msg' if topic.definition else ''
-        return int(
-            self._mcap.register_schema(topic.msgtype, encoding, topic.definition.encode())
-        )
+        return int(self._mcap.register_schema(topic.msgtype, encoding, topic.definition.encode()))
 
     def _channel(self, topic: WrittenTopic, schemas: dict[str, int]) -> int:
         import yaml
@@ -122,17 +121,11 @@ class BagWriter:
         """Say in metadata.yaml what is in the file."""
         distro = os.environ.get('ROS_DISTRO', '')
         version = OLD_VERSION if distro in OLD_DISTROS else VERSION
-        start_ns = self._start_ns or 0
-        span = {
-            'duration': {'nanoseconds': self._end_ns - start_ns},
-            'starting_time': {'nanoseconds_since_epoch': start_ns},
-            'message_count': sum(self.counts),
-        }
         name = self._file.path.name
         return {
             'version': version,
             'storage_identifier': 'mcap',
-            **span,
+            **self._span(),
             'topics_with_message_count': [
                 {'topic_metadata': _describe(topic, version), 'message_count': count}
                 for topic, count in zip(self._topics, self.counts, strict=True)
@@ -140,9 +133,18 @@ class BagWriter:
             'compression_format': '',
             'compression_mode': '',
             'relative_file_paths': [name],
-            'files': [{'path': name, **span}],
+            'files': [{'path': name, **self._span()}],
             'custom_data': None,
             'ros_distro': distro,
+        }
+
+
+    def _span(self) -> dict[str, Any]:
+        start_ns = self._start_ns or 0
+        return {
+            'duration': {'nanoseconds': self._end_ns - start_ns},
+            'starting_time': {'nanoseconds_since_epoch': start_ns},
+            'message_count': sum(self.counts),
         }
 
 

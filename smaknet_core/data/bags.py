@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.data import images
-from smaknet_core.data.bag_folder import bag_files, find_recordings, open_storage, read_task
+from smaknet_core.data.bag_folder import bag_files, find_recordings, open_storage, read_episode
 from smaknet_core.data.cameras import choose_cameras, find_cameras
 from smaknet_core.data.clock import choose_clock
 from smaknet_core.data.storage import StorageFile, StoredTopic
@@ -83,7 +83,7 @@ class Recording:
         self.name = bag.name
         self.notes = bag.notes
         self._unfinished = bag.unfinished
-        self.task = read_task(path, self.notes)
+        self.task, self._named = read_episode(path, self.notes)
         self.bad_images: Counter[str] = Counter()
         self.bad_reasons: dict[str, str] = {}
         self._files = _open_all(bag.files, self.notes)
@@ -236,6 +236,16 @@ class Recording:
         self.notes += [f'{topic.name} has no messages' for topic in pictures if not topic.count]
         found, notes = find_cameras(image_topics, self._first_encoding)
         by_name = {topic.name: topic for topic in self.topics}
+        named = {camera: topic for camera, topic in self._named.items() if topic in image_topics}
+        if named:  # the recorder was told which are cameras, and what to call them
+            found, notes = (
+                named,
+                [
+                    f'camera {camera}: nothing came from {topic}'
+                    for camera, topic in self._named.items()
+                    if camera not in named
+                ],
+            )
         chosen = choose_cameras(wanted, found, image_topics, str(self.path))
         self.cameras = {camera: by_name[topic] for camera, topic in chosen.items()}
         if not wanted:

@@ -1,4 +1,4 @@
-"""The launch file against setup.py, the configuration and the node it starts."""
+"""The launch files against setup.py, the configuration and the nodes they start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sensor_msgs.msg import Image
-from smaknet_ros import parameters
+from smaknet_ros import parameters, recorder_options
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -70,6 +70,18 @@ def test_matcher_has_the_arguments_that_nav2_users_know():
     assert {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')} == NAMES
     rows = {row.name for row in parameters.TABLE}
     assert {'model', 'demonstration', 'device', 'autostart'} <= rows
+
+
+def test_recorder_has_the_arguments_that_nav2_users_know_and_its_options():
+    path = ROOT / 'launch/record.launch.py'
+    declared = {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')}
+    assert {'params_file', 'namespace', 'use_sim_time', 'log_level'} <= declared
+    options = {row.name for row in recorder_options.TABLE}
+    rest = declared - {'params_file', 'namespace', 'use_sim_time', 'log_level'}
+    assert rest == options - {'max_spread_s', 'min_free_mb', 'queue_mb'}
+    words = {node.value for node in ast.walk(ast.parse(path.read_text())) if text(node)}
+    for name in rest - {'wait', 'force'}:
+        assert f'--{name.replace("_", "-")}' in words
 
 
 def test_nothing_but_launch_is_imported():

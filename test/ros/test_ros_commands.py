@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize('command', ['matcher', 'player'])
+@pytest.mark.parametrize('command', ['matcher', 'player', 'recorder'])
 def test_without_ros_one_line_says_what_to_do(command):
     program = (
         "import sys; sys.modules['rclpy'] = None\n"
@@ -26,7 +26,7 @@ def test_without_ros_one_line_says_what_to_do(command):
     assert 'has no rclpy: source' in done.stderr
 
 
-@pytest.mark.parametrize('command', ['matcher', 'player'])
+@pytest.mark.parametrize('command', ['matcher', 'player', 'recorder'])
 def test_help_has_an_example(command):
     program = f'from smaknet_ros.commands import {command}; import sys; sys.exit({command}())'
     done = subprocess.run(
