@@ -32,9 +32,10 @@ def start(context):
     for flag, values in given.items():
         if values and values[0]:
             words += [flag, *values]
-    for flag in ('wait', 'force'):
-        if LaunchConfiguration(flag).perform(context) == 'true':
-            words.append(f'--{flag}')
+    if LaunchConfiguration('wait').perform(context) == 'true':
+        words.append('--wait')
+    if LaunchConfiguration('force').perform(context) == 'true':
+        words.append('--force')
     use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     return [
         Node(

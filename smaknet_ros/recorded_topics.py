@@ -15,6 +15,7 @@ import time
 from typing import Any, NamedTuple
 
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+from smaknet_core.config import nearest
 from smaknet_core.data.bag_writer import UNKNOWN_HASH, WrittenTopic
 from smaknet_core.data.bags import IMAGE_TYPES
 from smaknet_ros import topics, watch
@@ -103,8 +104,16 @@ class RecordedTopics:
     def describe(self, topic: str) -> str:
         """Say who publishes a topic, or what there is instead."""
         index = self.names.index(topic)
-        kind = self.known[index].msgtype if index in self.known else 'sensor_msgs/msg/Image'
-        return watch.describe_topic(self._node, topic, kind)
+        if self._node.count_publishers(topic):
+            kind = self.known[index].msgtype if index in self.known else ''
+            return watch.describe_topic(self._node, topic, kind)
+        others = [
+            name
+            for name, kinds in self._node.get_topic_names_and_types()
+            if self._node.count_publishers(name)
+            and (not self._wanted[topic] or IMAGE_TYPES & set(kinds))
+        ]
+        return f'nobody publishes it{nearest(topic, others) if others else ""}'
 
     def qos(self, index: int) -> str:
         """Say how a topic is subscribed to."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import enum
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -164,9 +165,10 @@ class RecordingSession:
         left_s = self.since_s + self._options.countdown_s - now_s
         if left_s <= 0:
             self._record(now_s)
-        elif left_s <= self._counted - 1:
-            self._counted = int(left_s) + 1
-            self._tell(f'episode {self.number} of {self._options.episodes} in {self._counted} s')
+        elif (seconds := math.ceil(left_s)) < self._counted:
+            self._counted = seconds
+            if seconds <= 5 or seconds % 10 == 0:
+                self._tell(f'episode {self.number} of {self._options.episodes} in {seconds} s')
 
     def _record(self, now_s: float) -> Answer:
         missing = self._missing()
@@ -233,7 +235,7 @@ class RecordingSession:
     def _enter(self, phase: Phase, now_s: float) -> None:
         self.phase, self.since_s, self._now_s = phase, now_s, now_s
         if phase is Phase.COUNTDOWN:
-            self._counted = int(self._options.countdown_s) + 2
+            self._counted = math.ceil(self._options.countdown_s) + 1
         elif phase is Phase.WAITING:
             of = f'episode {self.number} of {self._options.episodes} begins'
             self._tell(f'{"the session ends" if self._through else of} with {_HOW_TO_START}')

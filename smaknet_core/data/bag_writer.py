@@ -138,7 +138,6 @@ class BagWriter:
             'ros_distro': distro,
         }
 
-
     def _span(self) -> dict[str, Any]:
         start_ns = self._start_ns or 0
         return {
