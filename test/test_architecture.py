@@ -37,6 +37,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 PARTS = {
     'mappings': 'config',
     'data.bag_folder': 'data.bags',
+    'data.bag_writer': 'data.recording_folder',
     'data.cameras': 'data.bags',
     'data.noise': 'data.transforms',
     'data.clock': 'data.bags',

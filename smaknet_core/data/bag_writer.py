@@ -57,7 +57,8 @@ class BagWriter:
         self._topics = tuple(topics)
         self._file = _RecordFile(folder / f'{name}_0.mcap')
         # JPEG cannot be compressed, and raw images not fast enough.
-        self._mcap = Writer(self._file, CHUNK_BYTES, CompressionType.NONE)
+        output: Any = self._file
+        self._mcap: Any = Writer(output, CHUNK_BYTES, CompressionType.NONE)
         self._mcap.start('ros2', 'smaknet')
         by_type = {topic.msgtype: topic for topic in self._topics}
         schemas = {name: self._schema(topic) for name, topic in by_type.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 import re
 import time
@@ -10,7 +11,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 import pytest
 from smaknet_core.data import images
 from smaknet_core.types import Match, State
-from smaknet_ros import conversions, topics
+from smaknet_ros import conversions, keyboard, topics
+from smaknet_ros.recorder_node import RecorderNode
+from smaknet_ros.recording_session import Phase
 
 DOCS = Path(__file__).parents[2] / 'docs'
 DOC = DOCS.joinpath('interfaces.md').read_text()
@@ -136,3 +139,18 @@ def test_info_and_diagnostics_hold_what_the_page_says(published):
         'smaknet_matcher: matching',
         'smaknet_matcher: camera front',
     )
+
+
+def test_the_recorders_states_services_and_keys_are_there():
+    part = DOC.partition('## `smaknet_recorder`')[2].partition('\n## ')[0]
+    states = re.findall(r'^\| `([A-Z]+)` \|', part, re.MULTILINE)
+    assert states == [phase.value for phase in Phase]
+    for name in (topics.STATE, topics.START, topics.STOP, topics.DISCARD, topics.REDO):
+        assert f'`{name}`' in part
+    assert set(keyboard.KEYS) == {' ', 'd', 'r', 'q'}
+    assert re.findall(r'\| (SPACE|[a-z]) \|', part) == ['SPACE', 'SPACE', 'd', 'r']
+    source = inspect.getsource(RecorderNode._publish_state)
+    keys = re.findall(r"^ +'(\w+)': ", source, re.MULTILINE)
+    assert keys[0] == 'schema_version'
+    text = ' '.join(part.partition('**`~/state`**')[2].partition('\n\n')[0].split())
+    assert [key for key in re.findall(r'`(\w+)`', text) if key in keys] == keys

@@ -129,8 +129,9 @@ def look_at(folder, heard):
     """Compare an episode with what was heard, and with what other readers find in it."""
     got = messages_of(folder)
     images = [cdr for topic, cdr in got if topic != NOTES]
-    assert len(images) > 80
-    assert set(images) <= set(heard)
+    assert len(images) > 60
+    # Between processes the middleware pads to four bytes, within one it does not.
+    assert {cdr.rstrip(b'\0') for cdr in images} <= {cdr.rstrip(b'\0') for cdr in heard}
     (note,) = (cdr for topic, cdr in got if topic == NOTES)
     assert b'calibrated' in note
     # Reliable: of what was sent in between, none is missing.
