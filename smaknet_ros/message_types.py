@@ -23,7 +23,7 @@ def message_class(msgtype: str) -> Any:
     package, _, name = msgtype.replace('/msg/', '/').partition('/')
     try:
         return getattr(importlib.import_module(f'{package}.msg'), name, None)
-    except ImportError:
+    except (ImportError, ValueError):
         return None
 
 
@@ -56,7 +56,7 @@ def _file_of(name: str) -> Path | None:
     package, _, leaf = name.partition('/')
     try:
         places = list(importlib.import_module(package).__path__)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):
         return None
     for place in (Path(path).resolve() for path in places):
         for prefix in place.parents:
