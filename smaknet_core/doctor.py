@@ -29,6 +29,7 @@ LIBRARIES: Final[Mapping[str, str]] = {
     'opencv-python-headless': 'cv2',
     'numpy': 'numpy',
     'rosbags': 'rosbags',
+    'mcap': 'mcap',
     'safetensors': 'safetensors',
     'lightning-fabric': 'lightning_fabric',
     'tyro': 'tyro',
