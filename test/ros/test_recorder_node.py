@@ -106,7 +106,7 @@ def test_a_session_of_two_episodes(graph, cameras, state, tmp_path):
         qos = QoSProfile(depth=100, reliability=reliability)
         graph.node.create_subscription(CompressedImage, topic, heard.append, qos, raw=True)
     recorder = record(
-        graph, out, '--episodes', '2', '--episode-time', '2.5', '--topics', NOTES, FRONT
+        graph, out, '--episodes', '2', '--episode-time', '1.6', '--topics', NOTES, FRONT
     )
     wait_for(graph, state, 'RECORDING')
     for topic, expected in ((FRONT, 'RELIABLE'), (SIDE, 'BEST_EFFORT'), (NOTES, 'RELIABLE')):
@@ -129,7 +129,7 @@ def look_at(folder, heard):
     """Compare an episode with what was heard, and with what other readers find in it."""
     got = messages_of(folder)
     images = [cdr for topic, cdr in got if topic != NOTES]
-    assert len(images) > 60
+    assert len(images) > 40
     # Between processes the middleware pads to four bytes, within one it does not.
     assert {cdr.rstrip(b'\0') for cdr in images} <= {cdr.rstrip(b'\0') for cdr in heard}
     (note,) = (cdr for topic, cdr in got if topic == NOTES)
@@ -160,7 +160,7 @@ def look_at(folder, heard):
     schemas = {schema.name: schema.data.decode() for schema in summary.schemas.values()}
     assert 'MSG: builtin_interfaces/Time' in schemas['sensor_msgs/msg/CompressedImage']
     assert all(channel.metadata['topic_type_hash'] for channel in summary.channels.values())
-    assert 3 <= len(summary.chunk_indexes) <= 8
+    assert 2 <= len(summary.chunk_indexes) <= 6
 
 
 def ask(graph, what):
@@ -227,11 +227,17 @@ def test_preflight_refuses_with_reasons_and_force_goes_on_until_interrupted(
     out = tmp_path / 'out'
     words = ['--task', 'pour', '--countdown', '0', '--episodes', '3']
     wrong = ['--cameras', f'front:={FRONT}', 'top:=/front/image', f'notes:={NOTES}']
-    wrong += ['dead:=/dead/image_raw/compressed', '--topics', '/joints', '--out', str(out)]
-    refused = graph.spawn(RECORDER, [*words, *wrong, '--min-free-mb', '100000', '--episodes', '9'])
+    wrong += ['dead:=/dead/image_raw/compressed', '--topics', '/joints', '--out']
+    small = ['--min-free-mb', '100000', '--episodes', '9']
+    refused = graph.spawn(RECORDER, [*words, *wrong, str(out), *small])
     blocked = graph.spawn(
         RECORDER, [*words, '--cameras', f'front:={FRONT}', '--out', str(tmp_path / 'file' / 'out')]
     )
+    going_on = tmp_path / 'going_on'
+    forced = graph.spawn(RECORDER, [*words, *wrong, str(going_on), '--force'])
+    wait_for(graph, state, 'RECORDING')
+    graph.spin(0.7)
+    assert forced.stop(signal.SIGINT) == 0, forced.log()
     assert graph.wait_for_exit(refused) == graph.wait_for_exit(blocked) == 2, refused.log()
     for reason in (
         f"camera top: /front/image: nobody publishes it, did you mean '{FRONT}'",
@@ -244,13 +250,9 @@ def test_preflight_refuses_with_reasons_and_force_goes_on_until_interrupted(
         assert reason in refused.last_line()
     assert 'out: cannot be written (' in blocked.last_line()
     assert os.listdir(out) == []
-    forced = graph.spawn(RECORDER, [*words, *wrong, '--force'])
-    wait_for(graph, state, 'RECORDING')
-    graph.spin(0.7)
-    assert forced.stop(signal.SIGINT) == 0, forced.log()
-    assert os.listdir(out) == ['episode_000']
-    about = json.loads((out / 'episode_000' / 'episode.json').read_text())
-    verdict = examine(out / 'episode_000')
+    assert os.listdir(going_on) == ['episode_000']
+    about = json.loads((going_on / 'episode_000' / 'episode.json').read_text())
+    verdict = examine(going_on / 'episode_000')
     assert about['verdict'] == verdict.level.name
     assert verdict.sets > 5
     assert any('nothing came from /dead/image_raw' in note for note in verdict.notes)
