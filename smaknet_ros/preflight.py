@@ -86,8 +86,9 @@ def run(topics: RecordedTopics, options: Options, contents: Contents, spin: Spin
 
 def measure(arrivals: Sequence[tuple[int, int]]) -> Stream:
     """Measure a topic from what came in `MEASURE_S`: when it was received, ns, and its bytes."""
-    size = sum(count for _, count in arrivals) / MEASURE_S
     steps = np.diff(np.sort(np.array([ns for ns, _ in arrivals], np.int64))) / 1e9
+    # What waited when measuring began came as well.
+    size = sum(count for _, count in arrivals) / max(MEASURE_S, float(np.sum(steps)))
     if not len(steps) or np.median(steps) <= 0:
         return Stream(len(arrivals), 0.0, 0.0, size)
     period = float(np.median(steps))

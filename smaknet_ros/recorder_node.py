@@ -63,7 +63,7 @@ class RecorderNode(Node):
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._session = RecordingSession(
-            self.options, self._open, self._missing, self._tell, keys.present
+            self.options, self._open, self._missing, self._tell, self._judged, keys.present
         )
         self._last = ''  # what was last said on ~/state
         self._failed = False
@@ -165,21 +165,17 @@ class RecorderNode(Node):
         return not self._stop.requested
 
     def _tick(self) -> None:
-        episode = self._session.episode
-        kept = len(self._session.kept)
         self._session.tick(time.monotonic())
-        if episode is not None and self._session.episode is None:
-            self._judged(episode, len(self._session.kept) > kept)
         self._publish_state()
 
-    def _judged(self, episode: Any, saved: bool) -> None:
+    def _judged(self, episode: Any) -> None:
         """Say how the episode is that has just ended."""
         name = episode.out.name
         for what, counts in (('dropped', episode.dropped), ('lost on the way', self._topics.lost)):
             if counts:
                 text = ', '.join(f'{count} of {topic}' for topic, count in counts.items())
                 self.get_logger().warning(f'{name}: {what}: {text}')
-        if not saved:
+        if not episode.saved:
             self._tell(f'{name} is discarded' if not episode.problem else f'{name} is not saved')
             return
         verdict = episode.verdict

@@ -61,6 +61,7 @@ class RecordingSession:
         open_episode: begins an episode in the folder it is given; raises OSError.
         missing: asked before an episode begins; says what is not there, '' when all is.
         tell: called with what an operator should know.
+        concluded: called with each episode that has ended, before the next one begins.
         attended: whether somebody is there to decide about a last episode that is BAD.
     """
 
@@ -70,6 +71,7 @@ class RecordingSession:
         open_episode: Callable[[Path], Recorded],
         missing: Callable[[], str],
         tell: Callable[[str], None],
+        concluded: Callable[[Recorded], None],
         attended: bool = False,
     ) -> None:
         self._attended = attended or options.wait
@@ -77,6 +79,7 @@ class RecordingSession:
         self._open = open_episode
         self._missing = missing
         self._tell = tell
+        self._concluded = concluded
         self.phase = Phase.PREFLIGHT
         self.since_s = self._now_s = 0.0
         self.episode: Recorded | None = None  # while it is recorded or saved
@@ -218,6 +221,7 @@ class RecordingSession:
             self.kept.append(episode)
         if episode.problem:
             self.problem = f'{episode.out.name}: {episode.problem}'
+        self._concluded(episode)
         bad = episode.verdict is not None and episode.verdict.level is Level.BAD
         if bad and episode.saved:
             self._tell('r or ~/redo records it again')
@@ -261,4 +265,5 @@ def summary(kept: list[Recorded]) -> str:
     counts = [
         f'{levels.count(level.name)} {level.name}' for level in Level if level.name in levels
     ]
-    return f'{len(kept)} episodes recorded' + (f': {", ".join(counts)}' if counts else '')
+    what = 'episode' if len(kept) == 1 else 'episodes'
+    return f'{len(kept)} {what} recorded' + (f': {", ".join(counts)}' if counts else '')
