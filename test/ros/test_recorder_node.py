@@ -237,7 +237,7 @@ def test_preflight_refuses_with_reasons_and_force_goes_on_until_interrupted(
     forced = graph.spawn(RECORDER, [*words, *wrong, str(going_on), '--force'])
     wait_for(graph, state, 'RECORDING')
     graph.spin(0.7)
-    assert forced.stop(signal.SIGINT) == 0, forced.log()
+    assert forced.stop(signal.SIGINT, 30.0) == 0, forced.log()
     assert graph.wait_for_exit(refused) == graph.wait_for_exit(blocked) == 2, refused.log()
     for reason in (
         f"camera top: /front/image: nobody publishes it, did you mean '{FRONT}'",
