@@ -243,8 +243,8 @@ class MatchConfig:
     Every number is a rate, a probability or a time, so that the input's frame rate drops out.
     """
 
-    # filter: causal forward filter; nearest: memoryless nearest neighbour.
-    method: Literal['filter', 'nearest'] = 'filter'
+    # filter: causal forward filter; dtw: best warped path; nearest: nearest neighbour, no memory.
+    method: Literal['filter', 'dtw', 'nearest'] = 'filter'
     # Evidence is independent only this far apart; nearer frames count in proportion.
     evidence_time_s: float = 0.2
     # Slowest pace of the stream against the demonstration, but for pauses.

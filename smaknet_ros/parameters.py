@@ -62,7 +62,7 @@ class Row:
 
 def _match(name: str, low: float, high: float, unit: str, text: str) -> Row:
     default: Any = next(f.default for f in dataclasses.fields(MatchConfig) if f.name == name)
-    choices = ('filter', 'nearest') if name == 'method' else ()
+    choices = ('filter', 'dtw', 'nearest') if name == 'method' else ()
     if choices:
         return Row(f'match.{name}', default, text, choices=choices)
     return Row(f'match.{name}', default, text, 'any time', unit, low, high)
@@ -95,8 +95,8 @@ TABLE: tuple[Row, ...] = (
         'off for simulators, whose standing scene has no noise.'),
     Row('attention_rate', 5.0, 'At most this many attention images per second and camera.',
         'any time', 'Hz', 0.1, 60.0),
-    _match('method', 0, 0, '', 'filter follows the course of the demonstration; nearest looks at '
-           'the present frame only.'),
+    _match('method', 0, 0, '', 'filter follows the course of the demonstration; dtw the best path '
+           'through it; nearest looks at the present frame only.'),
     _match('evidence_time_s', 0.01, 10.0, 's', 'Frames nearer than this are not independent '
            'evidence.'),
     _match('rate_min', 0.01, 0.99, '', 'Slowest pace against the demonstration.'),

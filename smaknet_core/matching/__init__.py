@@ -19,6 +19,7 @@ from smaknet_core.matching.taught import (
     Tracker,
     WINDOW_S,
 )
+from smaknet_core.matching.warping import SubsequenceWarping
 
 __all__ = [
     'ADJACENT_S',
@@ -27,6 +28,7 @@ __all__ = [
     'CalibrationRecording',
     'ForwardFilter',
     'NearestNeighbour',
+    'SubsequenceWarping',
     'Taught',
     'Tracker',
     'calibrate',
@@ -42,4 +44,6 @@ def make_tracker(
     """Make the tracker that `config.method` names."""
     if config.method == 'nearest':
         return NearestNeighbour(taught, calibration, config)
+    if config.method == 'dtw':
+        return SubsequenceWarping(taught, calibration, config)
     return ForwardFilter(taught, calibration, config)

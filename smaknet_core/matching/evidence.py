@@ -167,9 +167,13 @@ def presence(distances: Floats, sigma: Floats | float, outlier: Floats | float) 
         sigma: distance of a true match, of each timestep or of all.
         outlier: distance at which `elsewhere` is as likely, likewise.
     """
-    scale = np.maximum(outlier**2 - sigma**2, LEAST_SLOPE * outlier**2)
-    logs = MOST_PRESENCE * (outlier**2 - distances**2) / scale
+    logs = MOST_PRESENCE * (outlier**2 - distances**2) / slope(sigma, outlier)
     return np.asarray(np.clip(logs, -MOST_PRESENCE, MOST_PRESENCE))
+
+
+def slope(sigma: Floats | float, outlier: Floats | float) -> Floats:
+    """Give what squared distances fall by from the outlier level to a true match."""
+    return np.asarray(np.maximum(outlier**2 - sigma**2, LEAST_SLOPE * outlier**2))
 
 
 def log_likelihood(

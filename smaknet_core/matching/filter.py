@@ -55,6 +55,11 @@ class ForwardFilter:
         """R x N probabilities of pace and timestep (demonstrations in a row), and `elsewhere`."""
         return self._inside.copy(), self._outside
 
+    @property
+    def elsewhere(self) -> float:
+        """Probability that the scene is in no demonstration."""
+        return self._outside
+
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """
         Take one set and say where it is.

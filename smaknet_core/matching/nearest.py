@@ -14,7 +14,6 @@ from smaknet_core.matching.taught import (
     ADJACENT_S,
     Calibration,
     distances_to,
-    Floats,
     scaled_distances_to,
     scales,
     Taught,
@@ -43,6 +42,12 @@ class NearestNeighbour:
     def reset(self) -> None:
         """Forget the last match, of which only the rate is told."""
         self._last: Match | None = None
+        self._elsewhere = 0.5  # nothing is known yet
+
+    @property
+    def elsewhere(self) -> float:
+        """How likely the last set is in no demonstration, by its nearest distance alone."""
+        return self._elsewhere
 
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """Take the embeddings (camera -> D) of one set and give its nearest timestep."""
@@ -50,6 +55,8 @@ class NearestNeighbour:
         scaled = np.concatenate(
             [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
         )
+        weights = np.exp((self._outlier**2 - scaled**2) / (2 * self._sigma**2))
+        self._elsewhere = float(1 / (1 + weights.max()))
         found = int(distances.argmin())
         which = int(self._names[found])
         taught, time_s = self._taught[which], float(self._times_s[found])
@@ -65,7 +72,7 @@ class NearestNeighbour:
             progress=time_s / taught.duration_s if taught.duration_s > 0 else 1.0,
             rate=self._rate(taught.name, stamp_ns, time_s),
             distance=float(distances[found]),
-            confidence=self._confidence(scaled, near),
+            confidence=float(weights[near].sum() / (weights.sum() + 1)),
             margin=float(rivals.min(initial=self._outlier[found]) - distances[found]),
             interval_s=(
                 float(max(0.0, time_s - WINDOW_S)),
@@ -81,10 +88,6 @@ class NearestNeighbour:
         if last is None or last.demonstration != name or stamp_ns <= last.stamp_ns:
             return 0.0
         return (time_s - last.time_s) * 1e9 / (stamp_ns - last.stamp_ns)
-
-    def _confidence(self, distances: Floats, near: np.typing.NDArray[np.bool_]) -> float:
-        weights = np.exp((self._outlier**2 - distances**2) / (2 * self._sigma**2))
-        return float(weights[near].sum() / (weights.sum() + 1))
 
     def _state(self, lost: bool, time_s: float, taught: Taught) -> State:
         if lost:

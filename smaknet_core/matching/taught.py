@@ -1,7 +1,7 @@
 """
 What embeddings are matched against: taught demonstrations, and the scale of their distances.
 
-Half of the arrow `Embedding -> Match`; `filter` and `nearest` are the other half.
+Half of the arrow `Embedding -> Match`; `filter`, `warping` and `nearest` are the other half.
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ class Tracker(Protocol):
 
     def reset(self) -> None:
         """Forget the stream: the next set is the first."""
+        ...
+
+    @property
+    def elsewhere(self) -> float:
+        """How likely the scene is in no demonstration after the last set, 0 ... 1."""
         ...
 
 
