@@ -31,7 +31,7 @@ from smaknet_core.matching.taught import Calibration, Floats, Taught, WINDOW_S
 from smaknet_core.types import Match
 
 # So many pairs are followed: calibration runs whenever training saves, and has a second or two.
-MAX_FOLLOWED = 4
+MAX_FOLLOWED = 6
 # The outlier level is at most so many times the distance of the farthest true matches.
 MOST_SLACK = 1.15
 # The same camera on another day may have been moved a little, and an alignment flatters.
@@ -50,8 +50,9 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     """
     Measure distance scales and confidence.
 
-    True matches are the same instants in other views. Where recordings share a task, the instants
-    that a monotone alignment puts together say how much nearer the same camera's are. A single
+    True matches are the same instants in other views. Where recordings share a task, they are the
+    instants of one in other views of another, as far as a monotone alignment puts them together,
+    and those of the same camera say how much nearer they are. A single
     recording of a single camera has only its neighbouring timesteps; the result is then too sure,
     and its `basis` says so.
 
@@ -64,19 +65,22 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     usable = [thin(recording) for recording in recordings if len(recording.times_s) >= 4]
     if not usable:
         raise DataError('calibration needs a recording of at least 4 timesteps')
-    pairs, aligned, basis = true_pairs(usable)
-    true = np.concatenate([pair.true_distances() for pair in pairs or aligned])
+    pairs = true_pairs(usable)
+    # A live scene is another run of the task, seen by another camera: where such recordings are
+    # at hand, concurrent views alone would make everything look too certain.
+    strict = pairs.crossed or pairs.views or pairs.aligned
+    true = _true_distances(strict)
     others, other_basis = other_distances(usable)
     sigma = max(_mean_square_root(true), 1e-6)
     outlier = max(_choose_outlier(true, others), sigma)
-    calibration = Calibration(sigma, outlier, basis=f'{basis}; {other_basis}')
-    if pairs and aligned:
-        same = np.concatenate([pair.true_distances() for pair in aligned])
-        nearer = np.clip(_mean_square_root(same) / sigma, LEAST_SAME_VIEW, 1)
-        calibration = replace(calibration, same_view=float(nearer))
+    calibration = Calibration(sigma, outlier, basis=f'{pairs.basis}; {other_basis}')
+    if pairs.views and pairs.aligned:
+        nearer = _mean_square_root(_true_distances(pairs.aligned)) / sigma
+        same_view = float(np.clip(nearer, LEAST_SAME_VIEW, 1))
+        calibration = replace(calibration, same_view=same_view)
     followed = [
         replace(pair, stream_s=pair.stream_s / pace)
-        for pair, pace in zip(choose(pairs or aligned, MAX_FOLLOWED), cycle(PACES), strict=False)
+        for pair, pace in zip(choose(strict, MAX_FOLLOWED), cycle(PACES), strict=False)
     ]
     calibration = replace(calibration, sharpness=_fit_sharpness(followed, calibration))
     return replace(calibration, temperature=_fit_temperature(followed, calibration))
@@ -98,6 +102,10 @@ def measure_views(embeddings: NDArray[np.float32], times_s: Floats) -> float | N
     true = [pair.true_distances() for pair in view_pairs(recording)]
     sigma = _mean_square_root(np.concatenate(true)) if true else 0.0
     return sigma if sigma > 0 else None
+
+
+def _true_distances(pairs: Sequence[Pair]) -> Floats:
+    return np.concatenate([pair.true_distances() for pair in pairs])
 
 
 def _mean_square_root(values: Floats) -> float:

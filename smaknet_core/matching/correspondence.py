@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
-from typing import TypeVar
+from itertools import permutations, product
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,25 +60,30 @@ class Pair:
         return np.asarray(np.where(right, self.distances, np.inf).min(axis=1))
 
 
-def true_pairs(
-    recordings: Sequence[CalibrationRecording],
-) -> tuple[list[Pair], list[Pair], str]:
-    """Give pairs with exact truth, pairs with aligned truth, and what they are in words."""
+class TruePairs(NamedTuple):
+    """Streams whose truth is known, by what differs between the stream and what was taught."""
+
+    views: list[Pair]  # the camera; the truth is exact
+    crossed: list[Pair]  # camera and recording; the truth is aligned, as below
+    aligned: list[Pair]  # the recording
+    basis: str  # in words
+
+
+def true_pairs(recordings: Sequence[CalibrationRecording]) -> TruePairs:
+    """Pair what belongs together: of one instant, or of one task by a monotone alignment."""
     views = [pair for recording in recordings for pair in view_pairs(recording)]
-    same_task = [
-        (a, b, camera)
-        for a, b in permutations(recordings, 2)
-        if a.task and a.task == b.task
-        for camera in a.cameras
-        if camera in b.cameras
-    ]
-    aligned = [_aligned_pair(*chosen) for chosen in choose(same_task, MAX_ALIGNED)]
+    same_task = [(a, b) for a, b in permutations(recordings, 2) if a.task and a.task == b.task]
+    same_task = [(a, b) for a, b in same_task if set(a.cameras) & set(b.cameras)]
+    across = [pair for a, b in choose(same_task, MAX_ALIGNED) for pair in _aligned_pairs(a, b)]
+    crossed = [pair for same, pair in across if not same]
+    aligned = [pair for same, pair in across if same]
     if views or aligned:
         found = [('views', views), ('recordings of one task', aligned)]
         names = ' and '.join(name for name, pairs in found if pairs)
-        return views, aligned, f'true matches across {names}'
+        return TruePairs(views, crossed, aligned, f'true matches across {names}')
     neighbours = [_neighbour_pair(recording) for recording in recordings]
-    return neighbours, [], 'true matches from neighbouring timesteps only, so too sure'
+    basis = 'true matches from neighbouring timesteps only, so too sure'
+    return TruePairs(neighbours, [], [], basis)
 
 
 def other_distances(recordings: Sequence[CalibrationRecording]) -> tuple[Floats, str]:
@@ -140,12 +145,21 @@ def view_pairs(recording: CalibrationRecording) -> Iterator[Pair]:
         yield Pair(views[0], times_s, views[1], times_s, times_s)
 
 
-def _aligned_pair(a: CalibrationRecording, b: CalibrationRecording, camera: str) -> Pair:
-    """Pair a camera of two recordings of one task; their alignment stands for the truth."""
-    taught = a.embeddings[:, a.cameras.index(camera)]
-    stream = b.embeddings[:, b.cameras.index(camera)]
-    aligned = align(np.asarray(pairwise(stream, taught), np.float64))
-    return Pair(taught, a.times_s, stream, b.times_s, a.times_s[aligned])
+def _aligned_pairs(
+    a: CalibrationRecording, b: CalibrationRecording
+) -> Iterator[tuple[bool, Pair]]:
+    """
+    Pair each camera of one recording with each of another of the task, and say if they are one.
+
+    The alignment of all shared cameras together stands for the truth of each.
+    """
+    shared = [(a.cameras.index(camera), b.cameras.index(camera))
+              for camera in a.cameras if camera in b.cameras]  # fmt: skip
+    tables = [pairwise(b.embeddings[:, j], a.embeddings[:, i]) for i, j in shared]
+    truth_s = a.times_s[align(np.mean(tables, axis=0, dtype=np.float64))]
+    for (i, taught), (j, seen) in product(enumerate(a.cameras), enumerate(b.cameras)):
+        pair = Pair(a.embeddings[:, i], a.times_s, b.embeddings[:, j], b.times_s, truth_s)
+        yield taught == seen, pair
 
 
 def _neighbour_pair(recording: CalibrationRecording) -> Pair:
