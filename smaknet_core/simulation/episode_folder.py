@@ -72,6 +72,8 @@ def write_recording(
         truths = [world.truth(taken_ns / 1e9) for taken_ns in oldest_ns]
         stamps_ns = [start_ns + ns for ns in oldest_ns]
         write_labels(folder, COLUMNS, map(_row, stamps_ns, truths))
+        hidden = [start_ns + round(second * 1e9) for second in world.hidden_s or ()]
+        decided['hidden_stamps_ns'] = hidden or None
         write_description(folder, _describe(world, truths, decided))
     return out
 

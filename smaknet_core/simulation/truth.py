@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from smaknet_core.data.recording_folder import read_description
 from smaknet_core.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,12 @@ class Progress(NamedTuple):
         origin = self.stamps_ns[0]  # epoch nanoseconds do not fit a float exactly
         progress: Floats = np.interp(stamps_ns - origin, self.stamps_ns - origin, self.progress)
         return progress
+
+
+# Standing still for less than this is how a script is always run through.
+LONG_PAUSE_S = 1.0
+# Progress that grows by more than this share of the script between two rows has been skipped.
+SKIPPED = 0.08
 
 
 class Correspondence(NamedTuple):
@@ -105,3 +112,29 @@ def true_timesteps(query: Path, reference: Path) -> Correspondence:
         return correspond(rows.progress, of_reference.progress)
     except DataError as err:
         raise DataError(f'{reference}: {err}') from err
+
+
+def calm_from_ns(recording: Path) -> int | None:
+    """
+    Give the stamp at which what is odd about an episode is over; None when nothing was.
+
+    Odd is a long pause, going back (until it goes on), a short cut, and a hidden camera, of which
+    episode.json tells the stamps.
+    """
+    hidden = read_description(recording).get('hidden_stamps_ns')
+    if isinstance(hidden, list) and len(hidden) == 2 and all(type(n) is int for n in hidden):
+        return int(hidden[1])
+    rows = load_progress(recording)
+    steps = np.diff(rows.progress)
+    odd = (steps < 0) | (steps > SKIPPED) | _in_long_pause(rows)
+    return int(rows.stamps_ns[np.flatnonzero(odd)[-1] + 1]) if odd.any() else None
+
+
+def _in_long_pause(rows: Progress) -> NDArray[np.bool_]:
+    """T - 1: whether progress stands still from one row to the next, and for long."""
+    still = np.diff(rows.progress) == 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], still, [0]])))
+    long = np.zeros(len(still), bool)
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        long[begin:end] = rows.stamps_ns[end] - rows.stamps_ns[begin] >= LONG_PAUSE_S * 1e9
+    return long

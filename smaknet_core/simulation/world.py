@@ -62,6 +62,7 @@ class World(Protocol):
     task: str
     cameras: tuple[str, ...]
     duration_s: float
+    hidden_s: tuple[float, float] | None  # when the first camera's view is hidden, if ever
 
     @property
     def phase_names(self) -> Sequence[str]:

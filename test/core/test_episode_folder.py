@@ -201,6 +201,7 @@ class Blinker:
     task = 'blink'
     cameras = ('only',)
     duration_s = 1.0
+    hidden_s = (0.4, 0.6)
     phase_names = ('all',)
     delivered = 0.2
 

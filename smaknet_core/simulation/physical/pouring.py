@@ -54,7 +54,9 @@ class Pouring:
         self.duration_s = self._performance.timeline.duration_s
         self._start_s = self._performance.timeline.start_s
         self._demonstrator = make_demonstrator(demonstrator, self._performance, self._rng(6))
-        self._occluder = Occluder(self._rng(7), *self._hidden(scenario))
+        begins_s, lasts_s = self._hidden(scenario)
+        self._occluder = Occluder(self._rng(7), begins_s, lasts_s)
+        self.hidden_s = (begins_s, begins_s + lasts_s) if lasts_s else None
         self._pour = None if self._shakes else self._let_flow()
         self._studio: Studio | None = None
         self._room = Room(lab, demonstrator)

@@ -51,6 +51,7 @@ class Tabletop(abc.ABC):
         rng = np.random.default_rng([seed, 11])
         self._tempo: Tempo = draw_tempo(self.phases, rng, long_pause_s=long_pause_s)
         self.duration_s = self._tempo.duration_s
+        self.hidden_s: tuple[float, float] | None = None
         self._light = _draw_light(rng)
         self._nudges = {name: rng.normal(0, 0.008, 6) for name in labs.PLACES}
         self._sways = {name: rng.uniform(0, 6.28, 4) for name in labs.PLACES}
