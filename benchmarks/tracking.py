@@ -1,14 +1,15 @@
 """
 How well streams are followed, by scenario and method, with the truth from the simulator.
 
-One normal episode is taught; others that nothing was trained or calibrated on are followed: as they
-are, at half and double speed, with dropped frames, with a pause, a repetition, a short cut, a start
-in the middle, a hidden camera, and another task. Twice: taught and seen by all cameras, and taught
-by one camera and seen by another. Beside the methods stands the clock, which only counts seconds.
+One normal episode is taught; others that nothing was trained or calibrated on are followed: as
+they are, at half and double speed, with dropped frames, with a pause, a repetition, a short cut, a
+start in the middle, a hidden camera, and another task. Twice: taught and seen by all cameras, and
+taught by one camera and seen by another. Beside the methods stands the clock, which only counts.
 
     .venv/bin/python benchmarks/tracking.py --episodes 6 --out out/tracking
 
-Episodes are simulated (`make sim` once) unless --data names a folder of them, one folder a scenario.
+Episodes are simulated (`make sim` once) unless --data names a folder of them,
+one folder a scenario.
 """
 
 from __future__ import annotations
@@ -333,12 +334,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument('--episodes', type=int, default=2, help='of each scenario (default 2)')
     parser.add_argument('--model', type=Path, default=Path('models/pouring.safetensors'),
-                        help='model file or RUN folder (default models/pouring.safetensors)')  # fmt: skip
+                        help='model file or RUN folder (default: the shipped one)')  # fmt: skip
     parser.add_argument('--data', type=Path, help='folder with a folder of episodes per scenario')
     parser.add_argument('--calibrate', type=Path,
-                        help='validation episodes to measure distances on, not those of the model')  # fmt: skip
+                        help='episodes to calibrate on, instead of as in the model')  # fmt: skip
     parser.add_argument('--out', type=Path, default=Path('out/tracking'),
-                        help='where table, figure and episodes go; must not exist')  # fmt: skip
+                        help='for table, figure and episodes; must not exist')  # fmt: skip
     parser.add_argument('--seed', type=int, default=900, help='of the episodes (default 900)')
     parser.add_argument('--workers', type=int, default=1, help='processes that simulate')
     args = parser.parse_args()

@@ -23,6 +23,7 @@ from safetensors import safe_open, SafetensorError
 from safetensors.numpy import save
 from smaknet_core.errors import DemonstrationError, printable
 from smaknet_core.matching import Taught
+from smaknet_core.rating import from_json, Rating, to_json
 
 FORMAT = 'smaknet_demonstration'
 VERSION = 1
@@ -50,6 +51,8 @@ class Demonstration:
     thumbnails: NDArray[np.uint8]  # T x V x h x w x 3, RGB, small
     model_hash: str  # sha256 of the model file the embeddings are from
     sigma: float | None = None  # distance of concurrent views, None with one camera
+    # What `teach` found out; not part of the content that `hash` is of. None in older files.
+    rating: Rating | None = None
 
     def __post_init__(self) -> None:
         problem = _find_problem(self)
@@ -98,6 +101,8 @@ class Demonstration:
         refuse_existing(path)
         metadata = {'format': FORMAT, 'version': str(VERSION), 'hash': self.hash}
         metadata['demonstration'] = json.dumps(_describe(self))
+        if self.rating is not None:
+            metadata['quality'] = to_json(self.rating)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             written = _write_new(path, save(_tensors(self), metadata))
@@ -158,7 +163,8 @@ def _read(path: Path) -> Demonstration:
             )
         _check_headers(file)
         tensors = {name: file.get_tensor(name) for name in _DTYPES}
-    demonstration = Demonstration(**_read_description(metadata), **tensors)
+    rating = from_json(metadata['quality']) if 'quality' in metadata else None
+    demonstration = Demonstration(**_read_description(metadata), **tensors, rating=rating)
     if demonstration.hash != metadata.get('hash'):
         raise DemonstrationError('damaged: the content does not have the hash noted with it')
     return demonstration

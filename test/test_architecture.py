@@ -48,6 +48,7 @@ PARTS = {
     'data.check_table': 'data.quality',
     'data.recovery': 'data.quality',
     'data.verdict': 'data.quality',
+    'rating': 'demonstration',
     'run_folder': 'trainer',
     'distributed': 'trainer',
     'compiling': 'trainer',

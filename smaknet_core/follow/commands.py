@@ -24,7 +24,6 @@ from smaknet_core.errors import BagError, DataError, printable
 from smaknet_core.follow.follower import Followed, Follower
 from smaknet_core.follow.recorded import follow_recording, RecordedSets
 from smaknet_core.follow.teaching import teach
-from smaknet_core.matching.likeness import look_alikes
 from smaknet_core.metrics import alignment_per_pair, CHANCE
 from smaknet_core.types import Match, State
 
@@ -85,7 +84,7 @@ def run_teach(
             max_spread_s=spread_s,
             progress=lambda done: bar.update(task, completed=done),
         )
-    for line in describe_demonstration(demonstration, embedder.calibration.sigma):
+    for line in describe_demonstration(demonstration):
         console.print(line, markup=False, highlight=False)
     console.print(f'written: {out}', markup=False, highlight=False)
     return demonstration
@@ -153,14 +152,8 @@ def choose_cameras(bag: Path, demonstrations: Sequence[Demonstration]) -> tuple[
     return tuple(camera for camera in present if camera in taught) or present
 
 
-def describe_demonstration(demonstration: Demonstration, sigma: float) -> Iterator[str]:
-    """
-    Say in a few lines how good a demonstration is.
-
-    Args:
-        demonstration: just taught.
-        sigma: distance of a true match, from the model's calibration.
-    """
+def describe_demonstration(demonstration: Demonstration) -> Iterator[str]:
+    """Say in a few lines how good a demonstration is, as far as its file tells."""
     yield (
         f'{demonstration.name}: {len(demonstration)} timesteps, '
         f'{demonstration.duration_s:.1f} s, cameras {", ".join(demonstration.cameras)}'
@@ -171,15 +164,18 @@ def describe_demonstration(demonstration: Demonstration, sigma: float) -> Iterat
         yield f'  {pair}: alignment error {error:.1%} (chance {CHANCE:.1%})'
     if not errors:
         yield '  one camera: how well another view would find its way cannot be told'
-    unique, likenesses = look_alikes(demonstration.taught(), demonstration.sigma or sigma)
-    yield f'  {unique:.0%} of it looks like no other part of it'
-    for one in likenesses[:MAX_TOLD]:
+    rating = demonstration.rating
+    if rating is None:
+        return
+    yield f'  {rating.unique:.0%} of it looks like no other part of it'
+    for one in rating.likenesses[:MAX_TOLD]:
         yield (
             f'  {one.first_s[0]:.1f}-{one.first_s[1]:.1f} s looks like '
             f'{one.second_s[0]:.1f}-{one.second_s[1]:.1f} s: told apart only by what came before'
         )
-    if len(likenesses) > MAX_TOLD:
-        yield f'  and {len(likenesses) - MAX_TOLD} more'
+    if len(rating.likenesses) > MAX_TOLD:
+        yield f'  and {len(rating.likenesses) - MAX_TOLD} more'
+    yield f'  quality {rating.score:.2f} of 1'
 
 
 def describe_matches(matches: Sequence[Match]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from smaknet_core.errors import DemonstrationError, printable
 from smaknet_core.follow.follower import embed_sets, Embeds
 from smaknet_core.follow.recorded import RecordedSets
 from smaknet_core.matching import measure_views
+from smaknet_core.rating import rate
 from smaknet_core.types import Image
 
 THUMBNAIL_HEIGHT = 48
@@ -66,6 +68,8 @@ def teach(
             model_hash=embedder.model_hash,
             sigma=measure_views(vectors, times_s),
         )
+    rating = rate(demonstration.taught(), embedder.calibration.sigma)
+    demonstration = replace(demonstration, rating=rating)
     demonstration.save(out)
     return demonstration
 

@@ -2,10 +2,11 @@
 Free-start subsequence DTW: the best path through the demonstration that ends now.
 
 SPRING's idea (Sakurai, Faloutsos, Yamamuro, ICDE 2007): one row of path scores is enough, and a
-path may begin at any set and any timestep, so that each set costs O(N). Three things are ours.
-A path is scored per *second*, of the stream and of the demonstration (1 at the distance of a true
-match, 0 at the outlier level), so that 5, 10 and 30 Hz give one path. What a path earned is forgotten within seconds, so that a repetition is found and an hour of
-waiting is no debt. And scores become a belief, from which matches are read as the filter's are.
+path may begin at any set and any timestep, so that each set costs O(N). Three things are ours. A
+path is scored per *second*, of the stream and of the demonstration (1 at the distance of a true
+match, 0 at the outlier level), so that 5, 10 and 30 Hz give one path. What a path earned is
+forgotten within seconds, so that a repetition is found and an hour of waiting is no debt. And
+scores become a belief, from which matches are read as the filter's are.
 """
 
 from __future__ import annotations

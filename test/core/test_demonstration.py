@@ -12,6 +12,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from smaknet_core.demonstration import Demonstration, load
 from smaknet_core.errors import DemonstrationError
+from smaknet_core.matching.likeness import Likeness
+from smaknet_core.rating import Rating
 
 MODEL = 'ab' * 32
 STEPS, VIEWS, SIZE = 5, 2, 32
@@ -275,3 +277,30 @@ def test_a_description_that_makes_no_sense(saved, key, value):
 def test_an_unusable_one_is_not_even_made(change):
     with pytest.raises(DemonstrationError):
         demonstration(**change)
+
+
+RATING = Rating(0.8, 0.9, 0.05, (Likeness((0.0, 0.1), (0.3, 0.4)),))
+
+
+def test_the_rating_is_kept_and_is_no_part_of_the_hash(tmp_path):
+    path = tmp_path / 'rated.safetensors'
+    demonstration(rating=RATING).save(path)
+    loaded = load(path, MODEL)
+    assert loaded.rating == RATING
+    assert loaded.hash == demonstration().hash
+
+
+def test_files_without_a_rating_are_read_as_before(saved):
+    assert load(saved).rating is None
+
+
+@pytest.mark.parametrize(
+    'damage',
+    ['', '[]', '{}', '{"score": 2, "unique": 1, "view_error": null, "likenesses": []}', '[' * 9999,
+     '{"score": 1, "unique": 1, "view_error": null, "likenesses": [[1, 2]]}',
+     '{"score": 1, "unique": 1, "view_error": NaN, "likenesses": []}',
+     '{"score": 1, "unique": 1, "view_error": null, "likenesses": [[1, 2, 3, 1e999]]}'],
+)  # fmt: skip
+def test_a_damaged_rating_is_refused(saved, damage):
+    rewrite(saved, {'quality': damage})
+    assert 'quality is damaged' in refusal(saved)

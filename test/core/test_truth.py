@@ -85,3 +85,34 @@ def test_labels_that_are_not_there_are_one_line(tmp_path):
         (tmp_path / 'labels.csv').write_text(f'stamp_ns,progress\n{rows}\n')
         with pytest.raises(DataError, match='increase'):
             truth.load_progress(tmp_path)
+
+
+def labelled(folder, progress, description='{}'):
+    """A recording's truth alone, at 10 Hz."""
+    folder.mkdir(exist_ok=True)
+    (folder / 'episode.json').write_text(description)
+    rows = [f'{i * 100_000_000},{value}' for i, value in enumerate(progress)]
+    (folder / 'labels.csv').write_text('\n'.join(['stamp_ns,progress', *rows]) + '\n')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('progress', 'calm_at'),
+    [
+        (np.linspace(0, 1, 50), None),
+        ([*np.linspace(0, 0.5, 20), *[0.5] * 5, *np.linspace(0.5, 1, 20)], None),
+        ([*np.linspace(0, 0.5, 20), *[0.5] * 15, *np.linspace(0.55, 1, 20)], 34),
+        ([*np.linspace(0, 0.5, 20), *np.linspace(0.48, 0.2, 10), *np.linspace(0.2, 1, 30)], 29),
+        ([*np.linspace(0, 0.3, 20), *np.linspace(0.6, 1, 20)], 20),
+    ],
+    ids=['normal', 'short pause', 'long pause', 'repeat', 'skip'],
+)
+def test_what_is_odd_is_over_when_the_script_goes_on(tmp_path, progress, calm_at):
+    found = truth.calm_from_ns(labelled(tmp_path / 'episode', progress))
+    assert found == (None if calm_at is None else calm_at * 100_000_000)
+
+
+def test_a_hidden_camera_is_over_when_the_description_says(tmp_path):
+    description = '{"hidden_stamps_ns": [700000000, 900000000]}'
+    folder = labelled(tmp_path / 'episode', np.linspace(0, 1, 30), description)
+    assert truth.calm_from_ns(folder) == 900_000_000
