@@ -254,7 +254,7 @@ class MatchConfig:
     # Chance per second that the scene pauses; a paused one resumes within about two seconds.
     pause_per_s: float = 0.1
     # Chance per second of a jump to anywhere in the demonstration: repeat, skip, restart.
-    jump_per_s: float = 0.01
+    jump_per_s: float = 0.05
     # Chance per second that the scene leaves the demonstration.
     leave_per_s: float = 0.05
     # Chance per second that a scene outside the demonstration comes back to it.
