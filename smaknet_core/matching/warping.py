@@ -68,13 +68,13 @@ class SubsequenceWarping:
     def reset(self) -> None:
         """Forget the stream: the next set is the first."""
         self._stamp_ns: int | None = None
-        self._scores = np.zeros(len(self._outlier))
+        self._scores: Floats = np.zeros(len(self._outlier))
         self._summary.reset()
 
     @property
     def scores(self) -> Floats:
         """N: score of the best path to each timestep, seconds; one of nothing has 0."""
-        return self._scores.copy()
+        return np.array(self._scores)
 
     @property
     def elsewhere(self) -> float:

@@ -20,7 +20,12 @@ from embedding_world import (
 import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching import ForwardFilter, make_tracker, NearestNeighbour
+from smaknet_core.matching import (
+    ForwardFilter,
+    make_tracker,
+    NearestNeighbour,
+    SubsequenceWarping,
+)
 from smaknet_core.types import State
 
 CONFIG = MatchConfig()
@@ -175,8 +180,40 @@ def test_of_two_demonstrations_the_one_that_happens_is_named():
         assert (errors(followed[8:]) <= 0.5).all()
 
 
+@pytest.mark.parametrize('method', ['filter', 'dtw'])
+@pytest.mark.parametrize('hz', [5, 10, 30])
+def test_dropped_frames_do_not_change_the_trajectory(hz, method):
+    world = World(25, noise=0.0, bias=0.25)
+    stream = list(world.stream(ramp(2, 18, hz=hz), hz))
+    kept = np.random.default_rng(hz).random(len(stream)) >= 0.3
+    kept[5 * hz : 5 * hz + hz // 2] = False  # and half a second at once
+    taught = [world.taught()]
+    config = replace(CONFIG, method=method)
+    full = follow(make_tracker(taught, calibration(), config), stream)
+    whole = {match.stamp_ns: match.time_s for match, _ in full}
+    few = [one for one, keep in zip(stream, kept, strict=True) if keep]
+    followed = follow(make_tracker(taught, calibration(), config), few)
+    apart = [abs(match.time_s - whole[match.stamp_ns]) for match, _ in followed[hz:]]
+    assert np.mean(apart) <= 0.15
+    assert np.quantile(apart, 0.95) <= 0.35
+
+
+@pytest.mark.parametrize('method', ['filter', 'dtw'])
+def test_of_several_demonstrations_the_change_from_one_to_another_is_found(method):
+    worlds = {name: World(seed) for name, seed in (('pour', 26), ('stack', 27), ('wipe', 28))}
+    demos = [world.taught(name=name) for name, world in worlds.items()]
+    several = make_tracker(demos, calibration(), replace(CONFIG, method=method))
+    first = follow(several, worlds['stack'].stream(ramp(5, 12)))
+    then = follow(several, worlds['wipe'].stream(ramp(3, 10), start_ns=EPOCH_NS + 7 * 10**9))
+    assert {match.demonstration for match, _ in first[10:]} == {'stack'}
+    assert {match.demonstration for match, _ in then[25:]} == {'wipe'}
+    assert (errors(then[25:]) <= 0.5).all()
+    assert actionable(then[25:]).all()
+
+
 @pytest.mark.parametrize(
-    ('method', 'kind'), [('filter', ForwardFilter), ('nearest', NearestNeighbour)]
+    ('method', 'kind'),
+    [('filter', ForwardFilter), ('dtw', SubsequenceWarping), ('nearest', NearestNeighbour)],
 )
 def test_the_method_decides_the_tracker(method, kind):
     made = make_tracker([small_demo()], calibration(), replace(CONFIG, method=method))
