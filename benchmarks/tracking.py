@@ -19,7 +19,7 @@ import os
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch
 
 import argparse  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 import csv  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
 from datetime import date  # noqa: E402
@@ -65,6 +65,11 @@ GOALS = {
     'calibration_error': ('expected calibration error', 0.1, 'at most'),
     'auroc': ('AUROC of LOST', 0.95, 'at least'),
 }
+
+
+HEADINGS = ('scenario', 'method', 'sets', 'mean s', 'median s', 'median %', '<0.25 s', '<0.5 s',
+            'told', 'told: mean s', 'told: <0.5 s', 'lock s', 'recovery s', 'back/min', 'ECE',
+            'AUROC', 'own phases')  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,7 @@ def _write(out: Path, about: dict, rows: Sequence[Row], told: dict) -> None:
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows(table)
+    (out / 'tracking.md').write_text('\n\n'.join(map('\n'.join, _markdown(rows))) + '\n')
     (out / 'tracking.png').write_bytes(draw(rows, told))
 
 
@@ -264,15 +270,21 @@ def _print(about: dict, rows: Sequence[Row]) -> None:
     console = Console(width=200)
     for views in dict.fromkeys(row.views for row in rows):
         table = Table(title=f'{views}; {about["date"]}, {about["machine"]}', title_justify='left')
-        for heading in ('scenario', 'method', 'sets', 'mean s', 'median s', 'median %', '<0.25 s',
-                        '<0.5 s', 'told', 'told: mean s', 'told: <0.5 s', 'lock s', 'recovery s',
-                        'back/min', 'ECE', 'AUROC', 'own phases'):  # fmt: skip
+        for heading in HEADINGS:
             table.add_column(heading, justify='right', no_wrap=True)
         for row in (row for row in rows if row.views == views):
             table.add_row(*_cells(row), end_section=row.method == METHODS[-1])
         console.print(table)
         _print_goals(console, [row for row in rows if row.views == views])
     print(about['command'])
+
+
+def _markdown(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """Yield the lines of a table for each choice of cameras."""
+    for views in dict.fromkeys(row.views for row in rows):
+        cells = [_cells(row) for row in rows if row.views == views]
+        lines = [HEADINGS, ['---', '---', *['---:'] * (len(HEADINGS) - 2)], *cells]
+        yield [f'**{views}**', '', *(f'| {" | ".join(line)} |' for line in lines)]
 
 
 def _cells(row: Row) -> list[str]:
