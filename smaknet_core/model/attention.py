@@ -37,15 +37,21 @@ class SpatialAttention(nn.Module):
         Returns:
             Pooled vector, B x width, and the raw scores c, B x h x w.
         """
-        local = self.project(features)  # B x width x h x w
-        scores = self.score(local + g[:, :, None, None])  # B x 1 x h x w
-        if self._softmax:
-            weights = scores.flatten(2).softmax(-1).view_as(scores)
-            return (weights * local).sum((2, 3)), scores[:, 0]
-        weights = scores.sigmoid()
-        pooled = (weights * local).sum((2, 3))
-        if self._pool == 'mean':
-            pooled = pooled / (local.shape[2] * local.shape[3])
-        elif self._pool == 'normalised':
-            pooled = pooled / weights.sum((2, 3))
-        return pooled, scores[:, 0]
+        # Both steps are linear in P(L), so P is applied to vectors instead of to every place:
+        # <u, P(L)> = <P'u, L>, and the average of P(L) is P of the average of L.
+        places = features.flatten(2)  # B x C x hw
+        scores = self._toward_u(places) + self.score(g[:, :, None, None]).flatten(1)  # B x hw
+        weights = scores.softmax(-1) if self._softmax else scores.sigmoid()
+        if not self._softmax and self._pool == 'mean':
+            weights = weights / places.shape[2]
+        elif not self._softmax and self._pool == 'normalised':
+            weights = weights / weights.sum(-1, keepdim=True)
+        pooled = self.project((places @ weights[:, :, None])[..., None])
+        return pooled.flatten(1), scores.view_as(features[:, 0])
+
+    def _toward_u(self, places: torch.Tensor) -> torch.Tensor:
+        """Give <u, P(L)> at every place, B x hw."""
+        u = self.score.weight.flatten(1)  # 1 x width
+        if isinstance(self.project, nn.Conv2d):
+            u = u @ self.project.weight.flatten(1)  # 1 x C
+        return (u @ places)[:, 0]

@@ -7,6 +7,7 @@ model file is enough.
 
 from __future__ import annotations
 
+from smaknet_core.model.standardise import Standardise
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -41,14 +42,9 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """Stem, layer1 and layer2: an image to 64 channels at stride 4 and 128 at stride 8."""
 
-    _gain: torch.Tensor
-    _shift: torch.Tensor
-
     def __init__(self) -> None:
         super().__init__()
-        mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-        self.register_buffer('_gain', (0.5 / std).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('_shift', ((0.5 - mean) / std).view(1, 3, 1, 1), persistent=False)
+        self.standardise = Standardise(IMAGENET_MEAN, IMAGENET_STD)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = nn.Sequential(BasicBlock(64, 64), BasicBlock(64, 64))
@@ -56,8 +52,7 @@ class ResNet18(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map B x 3 x H x W floats in -1 ... 1 to two feature maps."""
-        normalised = images * self._gain + self._shift
-        stem = F.relu(self.bn1(self.conv1(normalised)), inplace=True)
+        stem = F.relu(self.bn1(self.conv1(self.standardise(images))), inplace=True)
         first = self.layer1(F.max_pool2d(stem, 3, stride=2, padding=1))
         return first, self.layer2(first)
 
