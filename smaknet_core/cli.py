@@ -33,6 +33,7 @@ COMMANDS = {
     'ablate': "Run the slides' study: train and measure every network and loss, resumable.",
     'teach': 'Turn one recording into a demonstration that can be followed.',
     'follow': 'Follow a recording through demonstrations, exactly as the live node would.',
+    'export': 'Write a model as ONNX, which commands and node run faster on a CPU.',
     'explain': 'Show in a video and a figure where in each frame the network looks.',
 }
 

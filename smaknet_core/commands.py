@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from smaknet_core.config import MatchConfig
-from smaknet_core.learning_commands import Ablate, Evaluate, Train
+from smaknet_core.learning_commands import Ablate, Engine, Evaluate, Train
 import tyro
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     'Doctor',
     'Evaluate',
     'Explain',
+    'Export',
     'Follow',
     'ImportPouring',
     'Simulate',
@@ -115,6 +116,8 @@ class Teach:
     """auto, cpu, cuda or cuda:N."""
     threads: int = 1
     """CPU threads of the network."""
+    engine: Engine = 'auto'
+    """auto, torch or onnx; auto is ONNX Runtime on a CPU, once `smaknet export` was run."""
 
     def run(self) -> int:
         """Run the command; return its exit code."""
@@ -128,6 +131,7 @@ class Teach:
             name=self.name,
             device=self.device,
             threads=self.threads,
+            engine=self.engine,
         )
         return 0
 
@@ -156,6 +160,8 @@ class Follow:
     """auto, cpu, cuda or cuda:N."""
     threads: int = 1
     """CPU threads of the network."""
+    engine: Engine = 'auto'
+    """auto, torch or onnx; auto is ONNX Runtime on a CPU, once `smaknet export` was run."""
     match: MatchConfig = field(default_factory=MatchConfig)
 
     def run(self) -> int:
@@ -172,7 +178,38 @@ class Follow:
             match=self.match,
             device=self.device,
             threads=self.threads,
+            engine=self.engine,
         )
+        return 0
+
+
+@dataclass
+class Export:
+    """
+    Write a model as ONNX, compared with PyTorch before it counts.
+
+    Beside the model file, under its name, it is what --engine auto takes on a CPU. The graph maps
+    frames (N x height x width x 3, uint8 RGB) to embeddings, for programs in any language; its
+    metadata tells the model's hash and how well it agrees.
+
+    Example: smaknet export runs/pick
+    """
+
+    model: tyro.conf.Positional[Path]
+    """Run folder or model file."""
+    out: Path | None = None
+    """File to write; must not exist. Default: model.onnx beside the model file."""
+    int8: tuple[Path, ...] = ()
+    """Compute in 8 bits, less exactly; only --engine onnx takes that. Give recordings to calibrate
+    it on; the alignment error on them is printed beside PyTorch's."""
+    cache: Path | None = None
+    """Where decoded frames of those are kept; default: the user's cache folder."""
+
+    def run(self) -> int:
+        """Run the command; return its exit code."""
+        from smaknet_core.export import run_export
+
+        run_export(self.model, self.out, int8=self.int8, cache_dir=self.cache)
         return 0
 
 

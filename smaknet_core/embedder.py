@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from smaknet_core.checkpoint import load_model, ModelFile, PREPROCESSING, resolve
 from smaknet_core.config import to_mapping
 from smaknet_core.data.transforms import resize, to_input
+from smaknet_core.engines import BATCH, choose_engine, EagerEngine, Engine
 from smaknet_core.errors import ConfigError, ModelError
 from smaknet_core.model import EMBEDDING_SIZE, Encoder, SmakNet, title
 from smaknet_core.types import Image
 import torch
-
-BATCH = 64  # frames per forward pass when whole recordings are embedded
 
 
 class NotFiniteError(ModelError):
@@ -29,38 +28,59 @@ class NotFiniteError(ModelError):
 
 
 class Embedder:
-    """Images in, embeddings out."""
+    """
+    Images in, embeddings out.
 
-    def __init__(self, model: ModelFile, device: str = 'cpu') -> None:
+    Args:
+        model: what a model file holds.
+        device: of the network, which is moved there; must exist.
+        engine: what computes embeddings; None means PyTorch.
+        note: what an operator should know of how the engine was chosen, or ''.
+    """
+
+    def __init__(
+        self, model: ModelFile, device: str = 'cpu', engine: Engine | None = None, note: str = ''
+    ) -> None:
         self.config = model.config
         self.cameras = model.cameras
         self.calibration = model.calibration
         self.summary = model.summary
         self.model_hash = model.hash
         self.device = device
-        encoder = model.encoder.to(device).eval()
-        self._encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.note = note
+        # Attention needs what folding leaves out, and PyTorch.
+        self._encoder = model.encoder.to(device).eval()
+        data = model.config.data
+        self.engine = engine or EagerEngine(self._encoder, data.height, data.width, device)
 
     @classmethod
-    def load(cls, path: Path, device: str = 'auto', threads: int = 1) -> Embedder:
+    def load(
+        cls, path: Path, device: str = 'auto', threads: int = 1, engine: str = 'auto'
+    ) -> Embedder:
         """
         Load a model file or RUN folder.
 
         Args:
             path: a `model.safetensors` or the folder that holds it.
             device: auto, cpu, cuda or cuda:N; an absent CUDA asked for by name is an error.
-            threads: torch's intra-op threads on the CPU, process-wide. More than one only pays
-                on an idle machine (docs/decisions.md).
+            threads: intra-op threads on the CPU; torch's are process-wide. More than one only
+                pays on an idle machine (docs/decisions.md).
+            engine: auto, torch or onnx; auto is ONNX Runtime on the CPU where `smaknet export`
+                has put an .onnx of this model beside it.
 
         Raises:
-            ModelError: the file cannot be used.
-            ConfigError: the device does not exist.
+            ModelError: the file cannot be used, or the .onnx that was asked for.
+            ConfigError: the device or engine does not exist.
         """
         path = resolve(path)
         chosen = choose_device(device)
         if chosen == 'cpu':
             torch.set_num_threads(threads)
-        return cls(load_model(path), chosen)
+        model = load_model(path)
+        size = (model.config.data.height, model.config.data.width)
+        encoder = model.encoder.to(chosen)
+        made, note = choose_engine(engine, encoder, size, chosen, threads, path, model.hash)
+        return cls(model, chosen, made, note)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """
@@ -120,12 +140,13 @@ class Embedder:
             'system': title(self.config.model),
             'calibration': to_mapping(self.calibration),
             'device': self.device,
+            'engine': self.engine.name,
         }
 
     def _embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         data = self.config.data
         small = np.stack([resize(image, data.height, data.width) for image in images])
-        return embed_frames(self._encoder, small, self.device)
+        return _finite(self.engine.embed(small))
 
 
 def _share_of_largest(scores: torch.Tensor) -> torch.Tensor:
@@ -152,12 +173,12 @@ def embed_frames(
     encoder: Encoder, frames: NDArray[np.uint8], device: str | torch.device
 ) -> NDArray[np.float32]:
     """
-    Embed frames that already have the network's size; the encoder must be in eval mode.
+    Embed frames that already have the network's size, with PyTorch.
 
     Where memory runs out, the frames are tried again half as many at a time.
 
     Args:
-        encoder: on `device`.
+        encoder: on `device`; as in eval mode, whatever mode it is in.
         frames: N x H x W x 3 uint8 RGB, may be a memmap.
         device: where the encoder is.
 
@@ -168,42 +189,11 @@ def embed_frames(
         NotFiniteError: the network gave NaN or infinite values.
         ConfigError: the device has no memory for a single frame.
     """
-    batches = [frames[first : first + BATCH] for first in range(0, len(frames), BATCH)]
-    parts = [_embed_batch(encoder, np.array(batch), device) for batch in batches]
-    embeddings = np.concatenate(parts)
+    height, width = frames.shape[1:3]
+    return _finite(EagerEngine(encoder, height, width, device).embed(frames))
+
+
+def _finite(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     if not np.isfinite(embeddings).all():
         raise NotFiniteError('the network gave NaN or infinite embeddings; it is damaged')
     return embeddings
-
-
-def _embed_batch(
-    encoder: Encoder, frames: NDArray[np.uint8], device: str | torch.device
-) -> NDArray[np.float32]:
-    try:
-        with torch.inference_mode():
-            embedded = encoder(to_input(torch.from_numpy(frames).to(device)))
-            vectors: NDArray[np.float32] = embedded.float().cpu().numpy()
-        return vectors
-    except (MemoryError, RuntimeError) as err:
-        if not is_out_of_memory(err):
-            raise
-        if len(frames) == 1:
-            raise ConfigError(_describe_out_of_memory(frames, device)) from err
-    # Out here the error is gone, and with it what its traceback kept in memory.
-    half = len(frames) // 2
-    parts = [_embed_batch(encoder, part, device) for part in (frames[:half], frames[half:])]
-    return np.concatenate(parts)
-
-
-def is_out_of_memory(err: Exception) -> bool:
-    """Whether memory ran out; of torch's errors on the CPU only the text says so."""
-    out = isinstance(err, (MemoryError, torch.cuda.OutOfMemoryError))
-    return out or 'DefaultCPUAllocator' in str(err)
-
-
-def _describe_out_of_memory(frames: NDArray[np.uint8], device: str | torch.device) -> str:
-    height, width = frames.shape[1:3]
-    return (
-        f'device: {device} has no memory left for one frame of {height} x {width}; end what else '
-        'uses it, or choose another device'
-    )

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from smaknet_core.config import TrainConfig
 import tyro
+
+Engine = Literal['auto', 'torch', 'onnx']
 
 
 @dataclass
@@ -89,6 +91,8 @@ class Evaluate:
     """auto, cpu, cuda or cuda:N."""
     threads: int = 1
     """CPU threads of the network."""
+    engine: Engine = 'auto'
+    """auto, torch or onnx; auto is ONNX Runtime on a CPU, once `smaknet export` was run."""
 
     def run(self) -> int:
         """Run the command; return its exit code."""
@@ -103,6 +107,7 @@ class Evaluate:
             cache_dir=self.cache,
             device=self.device,
             threads=self.threads,
+            engine=self.engine,
         )
         return 0
 

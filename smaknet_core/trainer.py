@@ -26,7 +26,8 @@ from smaknet_core.data import sampler
 from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, to_input
 from smaknet_core.distributed import fabric_settings, Ranks
-from smaknet_core.embedder import embed_frames, is_out_of_memory, NotFiniteError
+from smaknet_core.embedder import embed_frames, NotFiniteError
+from smaknet_core.engines import is_out_of_memory
 from smaknet_core.errors import ConfigError, printable, TrainingError
 from smaknet_core.interrupts import stop_requests, StopRequest
 from smaknet_core.losses import compute_loss

@@ -80,6 +80,8 @@ TABLE: tuple[Row, ...] = (
         'keeps the old ones if that fails.'),
     Row('device', 'auto', 'auto, cpu, cuda or cuda:1; auto takes a GPU when there is one.',
         'while unconfigured'),
+    Row('engine', 'auto', 'auto is onnx on a CPU, once `smaknet export` was run and onnxruntime '
+        'is there; else torch.', 'while unconfigured', choices=('auto', 'torch', 'onnx')),
     Row('threads', 1, 'CPU threads of the network.', 'while unconfigured', '', 1, 64),
     Row('autostart', True, 'Configure and activate at start; else wait for a lifecycle manager.',
         'at start'),

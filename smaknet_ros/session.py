@@ -44,10 +44,13 @@ class Session:
         self._node = node
         self.settings = settings
         path = Path(settings.model).expanduser()
-        self.embedder = Embedder.load(path, settings.device, settings.threads)
+        self.embedder = Embedder.load(path, settings.device, settings.threads, settings.engine)
+        if self.embedder.note:
+            node.get_logger().warning(self.embedder.note)
         self.follower = self.load(settings)
         seconds = self.embedder.warm_up(len(settings.cameras))
-        node.get_logger().info(f'model {path} on {self.embedder.device}, warm in {seconds:.2f} s')
+        where = f'{self.embedder.device} by {self.embedder.engine.name}'
+        node.get_logger().info(f'model {path} on {where}, warm in {seconds:.2f} s')
         self._health = {name: CameraHealth() for name in settings.camera_names}
         self._latencies = Latencies()
         self._report = Reporter(self._warn)

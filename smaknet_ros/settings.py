@@ -37,6 +37,7 @@ class Settings:
     model: str
     demonstrations: tuple[Path, ...]
     device: str
+    engine: str
     threads: int
     autostart: bool
     max_spread_s: float
@@ -71,7 +72,8 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
                 f'parameter camera.{camera.name}.topic: {camera.topic} is that of {twin.name}, too'
             )
     match = {f.name: values[f'match.{f.name}'] for f in dataclasses.fields(MatchConfig)}
-    plain = ('model', 'device', 'threads', 'autostart', 'max_spread_s', 'stale_s', 'lost_s')
+    plain = ('model', 'device', 'engine', 'threads', 'autostart')
+    plain += ('max_spread_s', 'stale_s', 'lost_s')
     return Settings(
         cameras=made,
         demonstrations=tuple(Path(p).expanduser() for p in values['demonstration'] if p),

@@ -25,9 +25,9 @@ LEVELS = (
     ('types', 'errors', 'config', 'interrupts', 'processes', 'progress'),
     ('distances', 'model', 'overlay', 'data.images', 'data.sync', 'data.transforms'),
     ('data.bags', 'data.recording_folder', 'matching', 'losses', 'metrics', 'pretrained'),
-    ('data.cache', 'data.labels', 'data.quality', 'checkpoint', 'demonstration'),
+    ('data.cache', 'data.labels', 'data.quality', 'checkpoint', 'demonstration', 'engines'),
     ('data.dataset', 'data.pouring', 'data.sampler', 'embedder', 'baselines'),
-    ('trainer', 'evaluation', 'explain', 'follow', 'simulation', 'report', 'doctor'),
+    ('trainer', 'evaluation', 'explain', 'follow', 'simulation', 'report', 'doctor', 'export'),
     ('ablation',),
     ('cli',),
 )

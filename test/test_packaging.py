@@ -111,7 +111,8 @@ def test_setup_py_names_what_is_imported_and_no_more() -> None:
     }
     # With a name in two projects (opencv-python, ...-headless) one of them is enough.
     declared = {_project(requirement) for requirement in _constant('RUNTIME')}
-    allowed = declared | {_project(name) for name in _constant('EXTRAS')['backbones']}
+    optional = [*_constant('EXTRAS')['backbones'], *_constant('EXTRAS')['export']]
+    allowed = declared | {_project(name) for name in optional}
     assert {name for name, projects in owners.items() if not projects & allowed} == set()
     assert declared <= set().union(*owners.values())
 

@@ -33,6 +33,7 @@ def run_evaluate(
     cache_dir: Path | None = None,
     device: str = 'auto',
     threads: int = 1,
+    engine: str = 'auto',
     console: Console | None = None,
 ) -> dict[str, Any]:
     """
@@ -46,7 +47,9 @@ def run_evaluate(
     if json_path and not json_path.parent.is_dir():
         raise ConfigError(f'{json_path}: there is no folder {json_path.parent}')
     console = console or Console()
-    embedder = Embedder.load(model, device, threads)
+    embedder = Embedder.load(model, device, threads, engine)
+    if embedder.note:
+        console.print(f'note: {embedder.note}', markup=False, highlight=False)
     data = embedder.config.data
     clips = load_clips(demos, cameras, data, cache_dir, console)
     labels = [

@@ -54,6 +54,7 @@ def run_teach(
     max_spread_s: float | None = None,
     device: str = 'auto',
     threads: int = 1,
+    engine: str = 'auto',
     console: Console | None = None,
 ) -> Demonstration:
     """
@@ -67,11 +68,14 @@ def run_teach(
         name: what matches call the demonstration; empty means the recording's name.
         max_spread_s: of one set; None means as in training.
         device: where to embed.
-        threads: torch's, on the CPU.
+        threads: of one operator, on the CPU.
+        engine: auto, torch or onnx.
         console: where to write; None means standard output.
     """
     console = console or Console()
-    embedder = Embedder.load(model, device, threads)
+    embedder = Embedder.load(model, device, threads, engine)
+    if embedder.note:
+        console.print(f'note: {embedder.note}', markup=False, highlight=False)
     spread_s = embedder.config.data.max_spread_s if max_spread_s is None else max_spread_s
     with _progress_bar(console) as bar:
         task = bar.add_task(f'teaching {printable(bag.name)}', total=1.0)
@@ -103,6 +107,7 @@ def run_follow(
     match: MatchConfig | None = None,
     device: str = 'auto',
     threads: int = 1,
+    engine: str = 'auto',
     console: Console | None = None,
 ) -> list[Match]:
     """
@@ -119,14 +124,17 @@ def run_follow(
         absent_after_s: go on without a camera silent for this long; None requires all.
         match: how to match; None means the defaults.
         device: where to embed.
-        threads: torch's, on the CPU.
+        threads: of one operator, on the CPU.
+        engine: auto, torch or onnx.
         console: where to write; None means standard output.
 
     Returns:
         The matches, one per set.
     """
     console = console or Console()
-    embedder = Embedder.load(model, device, threads)
+    embedder = Embedder.load(model, device, threads, engine)
+    if embedder.note:
+        console.print(f'note: {embedder.note}', markup=False, highlight=False)
     loaded = [load(path, embedder.model_hash) for path in demonstrations]
     follower = Follower(embedder, loaded, match or MatchConfig())
     spread_s = embedder.config.data.max_spread_s if max_spread_s is None else max_spread_s

@@ -14,9 +14,9 @@ from smaknet_core.embedder import (
     choose_device,
     embed_frames,
     Embedder,
-    is_out_of_memory,
     NotFiniteError,
 )
+from smaknet_core.engines import is_out_of_memory
 from smaknet_core.errors import ConfigError, ModelError
 import torch
 
@@ -86,7 +86,7 @@ def test_what_it_says_of_itself(run, embedder):
     assert said['hash'] == embedder.model_hash == load_model(run[0]).hash
     assert (said['height'], said['width'], said['embedding_size']) == (SIZE, SIZE, 32)
     assert said['cameras'] == ['left', 'right']
-    assert said['device'] == 'cpu'
+    assert (said['device'], said['engine']) == ('cpu', 'torch')
     assert said['calibration']['sigma'] == embedder.calibration.sigma
     assert embedder.warm_up(3) > 0
 
@@ -134,17 +134,18 @@ class Hungry(torch.nn.Module):
         self.encoder, self.room, self.error = encoder, room, error
         self.batches = []
 
-    def forward(self, images):
-        self.batches.append(len(images))
-        if len(images) > self.room:
+    def forward(self, frames):
+        self.batches.append(len(frames))
+        if len(frames) > self.room:
             raise self.error('out of memory. Tried to allocate 20.00 GiB')
-        return self.encoder(images)
+        return self.encoder(frames)
 
 
 class TestMemory:
     def hungry(self, run, room, **kind):
-        network = Hungry(run[1].encoder, room, **kind)
-        return network, Embedder(dataclasses.replace(run[1], encoder=network))
+        hungry = Embedder(run[1])
+        hungry.engine._network = Hungry(hungry.engine._network, room, **kind)
+        return hungry.engine._network, hungry
 
     @pytest.mark.parametrize(
         ('room', 'batches'),
