@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import sys
@@ -11,28 +10,17 @@ from clip_maker import frames, make_bag, make_encoder, make_model, SIZE
 import numpy as np
 import onnx
 import pytest
-from rich.console import Console
 from smaknet_core.checkpoint import MODEL_NAME
 from smaknet_core.cli import main
 from smaknet_core.embedder import Embedder
 from smaknet_core.engines import EagerEngine, OnnxEngine
-from smaknet_core.engines.onnx_file import KEY, to_text
+from smaknet_core.engines.onnx_file import KEY
 from smaknet_core.engines.onnx_runtime import choose_providers
 from smaknet_core.errors import ConfigError, ModelError
-from smaknet_core.export import run_export
 import torch
 
 torch.set_num_threads(1)
 ONNX = 'model.onnx'
-
-
-@pytest.fixture(scope='module')
-def exported(tmp_path_factory):
-    """A run folder with its .onnx; exporting takes seconds, so once."""
-    run = tmp_path_factory.mktemp('exported')
-    make_model(run / MODEL_NAME)
-    run_export(run, console=Console(quiet=True))
-    return run
 
 
 @pytest.fixture
@@ -210,58 +198,6 @@ class TestProviders:
     def test_none_for_the_gpu(self):
         with pytest.raises(ConfigError, match='onnxruntime cannot use CUDA; pip install'):
             choose_providers(self.ALL[2:], 'cuda', 1)
-
-
-class TestExport:
-    def test_the_file_says_what_it_is(self, exported):
-        facts = OnnxEngine(exported / ONNX).facts
-        assert facts.model_hash == Embedder.load(exported, 'cpu').model_hash
-        assert (facts.height, facts.width, facts.precision) == (SIZE, SIZE, 'float32')
-        assert 0 <= facts.max_difference <= 1e-4
-        assert facts.frames_compared == 16
-        assert json.loads(to_text(facts)) == dataclasses.asdict(facts)
-        assert b'site-packages' not in (exported / ONNX).read_bytes(), 'paths of this machine'
-
-    def test_never_overwrites(self, run, capsys):
-        before = (run / ONNX).read_bytes()
-        assert main(['export', str(run)]) == 2
-        assert 'exists and is never overwritten' in capsys.readouterr().err
-        assert (run / ONNX).read_bytes() == before
-
-    def test_without_the_packages(self, run, monkeypatch, capsys):
-        monkeypatch.setattr('smaknet_core.export.NEEDED', ('onnx', 'onnx_of_tomorrow'))
-        assert main(['export', str(run), '--out', str(run / 'other.onnx')]) == 2
-        said = capsys.readouterr().err
-        assert (
-            said == 'smaknet export: export needs onnx_of_tomorrow: pip install onnx_of_tomorrow\n'
-        )
-
-    def test_int8_says_what_it_costs(self, exported, run, tmp_path, capsys, monkeypatch):
-        (run / ONNX).unlink()
-        plain = OnnxEngine(exported / ONNX).facts
-        monkeypatch.setattr(  # it takes seconds, and the fixture has done it
-            'smaknet_core.export._write_plain',
-            lambda _, path: shutil.copy(exported / ONNX, path) and plain,
-        )
-        bag = make_bag(tmp_path / 'bag')
-        cache = str(tmp_path / 'cache')
-        assert main(['export', str(run), '--int8', str(bag), '--cache', cache]) == 0
-        assert 'alignment error' in capsys.readouterr().out
-        facts = OnnxEngine(run / ONNX).facts
-        assert facts.precision == 'int8'
-        assert facts.alignment_error_torch is not None
-        assert abs(facts.alignment_error - facts.alignment_error_torch) < 0.05
-        one, other = (Embedder.load(run, 'cpu', engine=name) for name in ('torch', 'onnx'))
-        views = list(frames(24))
-        assert 1e-5 < np.abs(one.embed(views) - other.embed(views)).max() < 0.2
-
-    @pytest.mark.slow
-    def test_a_result_that_differs_is_not_written(self, run, monkeypatch, capsys):
-        monkeypatch.setattr('smaknet_core.export.difference', lambda *_: float('nan'))
-        out = run / 'other.onnx'
-        assert main(['export', str(run), '--out', str(out)]) == 2
-        assert 'nothing was written' in capsys.readouterr().err
-        assert not out.exists()
 
 
 def test_commands_tell_which_engine_and_why(run, tmp_path, capsys):
