@@ -1,0 +1,90 @@
+"""
+Recording to cache, beside nothing but decoding and resizing the same JPEGs in one process.
+
+Also the memory that a build takes for a short and a long recording, and how fast an existing entry
+is opened.
+"""
+
+from __future__ import annotations
+
+from timing import machine, require, table, threads  # isort: skip
+
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import cv2
+from materials import make_bag
+import numpy as np
+from smaknet_core.config import DataConfig
+from smaknet_core.data import cache
+from smaknet_core.data.bags import open_recording
+from smaknet_core.data.transforms import resize
+
+SIZE, TURNS = 128, 3
+SETTINGS = DataConfig(height=SIZE, width=SIZE)
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from smaknet_core.config import DataConfig
+from smaknet_core.data import cache
+cache.load(Path(sys.argv[1]), (), DataConfig(), Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def bare(jpegs: list[bytes]) -> list[np.ndarray]:
+    """Decode and resize, nothing else."""
+    return [
+        resize(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB), SIZE, SIZE)
+        for jpeg in jpegs
+    ]
+
+
+def resident_mb(bag: Path, folder: Path) -> float:
+    """Give the most memory that building takes, in a process of its own."""
+    words = [sys.executable, '-c', MEMORY, str(bag), str(folder)]
+    done = subprocess.run(words, capture_output=True, check=True, text=True)
+    return int(done.stdout) / 1024
+
+
+def main() -> None:
+    """Print a table."""
+    with tempfile.TemporaryDirectory() as name, threads(1):
+        folder = Path(name)
+        cv2.setNumThreads(1)
+        bag = make_bag(folder / 'bag', 10, 30)
+        long = make_bag(folder / 'long', 40, 30)
+        with open_recording(bag) as recording:
+            jpegs = [bytes(raw.message().data) for raw in recording.raw_frames()]
+        ours, theirs, opened = [], [], []
+        for _ in range(TURNS):
+            shutil.rmtree(folder / 'cache', ignore_errors=True)
+            start = time.perf_counter()
+            clip = cache.load(bag, (), SETTINGS, folder / 'cache').clip
+            ours.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            frames = bare(jpegs)
+            theirs.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            cache.load(bag, (), SETTINGS, folder / 'cache')
+            opened.append(time.perf_counter() - start)
+        same = np.concatenate([view[:5] for view in clip.views.values()])
+        kept = {frame.tobytes() for frame in frames}
+        require(all(frame.tobytes() in kept for frame in same), 'cached frames')
+        memory = [resident_mb(one, folder / f'cache {n}') for n, one in enumerate((bag, long))]
+    ours_s, theirs_s = float(np.median(ours)), float(np.median(theirs))
+    print(f'{machine()}. {len(jpegs)} JPEGs of 640 x 480, to {SIZE} px, one process each.\n')
+    print(table(['way', 'frames/s', 'of bare'], [
+        ['bare decode and resize', len(jpegs) / theirs_s, '100%'],
+        ['recording to cache', len(jpegs) / ours_s, f'{theirs_s / ours_s:.0%}'],
+    ]))  # fmt: skip
+    print(f'An entry that is there opens in {1e3 * np.median(opened):.1f} ms. Memory of a build:')
+    print(f'{memory[0]:.0f} MB for 10 s, {memory[1]:.0f} MB for 40 s of recording.')
+
+
+if __name__ == '__main__':
+    main()
