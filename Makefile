@@ -12,7 +12,7 @@ SIM := .venv/.sim$(ROS_DISTRO)
 # A python of another venv of ROS wheels tells its children not to find their libraries again.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help sim demo test test-all check clean
+.PHONY: help sim demo test test-all check bench clean
 
 help:
 	@echo 'make demo      teach one recording, match others live through the ROS 2 node; a page'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test      the tests, without those that take minutes'
 	@echo 'make test-all  the tests, all of them'
 	@echo 'make check     ruff, mypy --strict, the architecture test'
+	@echo 'make bench     the speed claims, measured here, into docs/performance.md'
 	@echo 'make clean     remove caches and build products, not .venv nor out/'
 
 $(READY): setup.py .ci/constraints.txt .ci/set_up
@@ -49,6 +50,9 @@ check: $(READY)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy --strict
 	@$(PY) -m pytest -q test/test_architecture.py test/test_packaging.py
+
+bench: $(READY)
+	@$(PY) benchmarks/run_all.py
 
 clean:
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

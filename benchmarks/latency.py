@@ -1,8 +1,8 @@
 """
 From a camera's stamp to its match: the stages inside the node, then the whole node over DDS.
 
-The stages are those of the node's own line, fed with the messages of two VGA cameras, timed in the
-thread that computes. Over DDS the player sends the recording at 30 Hz as if it happened now: alone,
+The stages are those of the node's own line, fed with the messages of two VGA cameras and timed in
+the thread that computes. Over DDS the player sends the recording at 30 Hz as if it happened now: alone,
 beside another process that keeps one core busy, and with a network slower than the cameras.
 """
 
@@ -38,7 +38,7 @@ from smaknet_ros.live import LiveRun, play_into_node
 from smaknet_ros.settings import settings_of
 from smaknet_ros.slots import Arrival
 
-SECONDS, HZ = 8.0, 30.0
+SECONDS, HZ = 5.0, 30.0
 PERIOD_MS = 1e3 / HZ
 CLOCK = time.thread_time
 
@@ -147,18 +147,14 @@ def main() -> None:
         taught_slow = folder / 'taught_slow.safetensors'
         short = make_bag(folder / 'short', 2, 10)
         teach(Embedder.load(slow, 'cpu'), short, [], taught_slow, name='taught')
-        inside = {e: stages(model, taught, bag, e) for e in ('torch', 'onnx')}
-        rows = [
-            summary('alone', play_into_node(model, [taught], bag, stamp='now')),
-        ]
+        print(f'{machine()}. Two cameras, 640 x 480 JPEG, 30 Hz, 128 px, one thread.\n')
+        _print_stages({e: stages(model, taught, bag, e) for e in ('torch', 'onnx')})
+        rows = [summary('alone', play_into_node(model, [taught], bag, stamp='now'))]
         with busy_core():
-            rows.append(
-                summary('one core busy', play_into_node(model, [taught], bag, stamp='now'))
-            )
+            run = play_into_node(model, [taught], bag, stamp='now')
+        rows.append(summary('one core busy', run))
         run = play_into_node(slow, [taught_slow], bag, stamp='now')
         rows.append(summary('network slower than the cameras', run))
-    print(f'{machine()}. Two cameras, 640 x 480 JPEG, 30 Hz, 128 px, one thread.\n')
-    _print_stages(inside)
     columns = ['node over DDS', 'sets matched', 'ms, median', 'p99', 'periods, p99',
                'last third / first']  # fmt: skip
     print(table(columns, rows))
@@ -176,7 +172,7 @@ def _print_stages(inside: dict[str, dict[str, np.ndarray]]) -> None:
         )
         share = own / median(spent['network'])
         print(f'Neither network nor decoding, {engine}: {own:.2f} ms, {share:.0%} of the network.')
-    print()
+    print(flush=True)
 
 
 if __name__ == '__main__':

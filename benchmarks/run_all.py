@@ -24,7 +24,7 @@ PARTS = (
     'training',
     'start',
 )
-TIMEOUT_S = 600
+TIMEOUT_S = 900
 
 
 def run(script: str) -> str:
