@@ -2,8 +2,8 @@
 From a camera's stamp to its match: the stages inside the node, then the whole node over DDS.
 
 The stages are those of the node's own line, fed with the messages of two VGA cameras and timed in
-the thread that computes. Over DDS the player sends the recording at 30 Hz as if it happened now: alone,
-beside another process that keeps one core busy, and with a network slower than the cameras.
+the thread that computes. Over DDS the player sends the recording at 30 Hz as if it happened now:
+alone, beside another process that keeps one core busy, and with a network slower than the cameras.
 """
 
 from __future__ import annotations
