@@ -87,7 +87,7 @@ def main() -> None:
 
         tasks[name] = task
     with threads(1):
-        spent = side_by_side(tasks, rounds=25, seconds=90, clock=time.thread_time)
+        spent = side_by_side(tasks, rounds=25, seconds=60, clock=time.thread_time)
     base = median(next(iter(spent.values())))
     rows = [
         [name, f'{facts[name][0] / 1e6:.2f} M', f'{4 * facts[name][0] / 1e6:.1f}', facts[name][1],

@@ -28,7 +28,7 @@ GEMM = 512  # rows and columns
 def side_by_side(
     tasks: Mapping[str, Callable[[], Any]],
     rounds: int = 60,
-    seconds: float = 12.0,
+    seconds: float = 10.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, np.ndarray]:
     """
