@@ -92,7 +92,7 @@ class TestWrongArguments:
         ('arguments', 'words'),
         [
             (['trian'], "no command 'trian', did you mean 'train'?"),
-            (['xyzzy'], "no command 'xyzzy'; known: check, "),
+            (['xyzzy'], "no command 'xyzzy'; known: ablate, check, "),
             (['--version'], "no command '--version'"),
             (['\x1b[2J'], "no command '\\x1b[2J'"),
             (['train'], '--out PATH'),

@@ -41,6 +41,7 @@ class ColourEmbedder:
     model_hash: str = 'ab' * 32
     calibration: Calibration = Calibration(sigma=0.06, outlier=0.15, sharpness=8.0)
     config: TrainConfig = field(default_factory=TrainConfig)
+    note: str = ''
     batches: list[int] = field(default_factory=list)
 
     def embed(self, images):
