@@ -6,7 +6,7 @@ What comes out are tracks over time; `Liquid` shows them in the scene that is dr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,17 +130,37 @@ def simulate_pour(
     for before, after in zip(poses, poses[1:], strict=False):
         physics.advance(before, after)
         beads.append(physics.beads())
+    return as_pour(source, recipient, recipient_position, physics.radius, beads, poses)
+
+
+def as_pour(
+    source: Cup,
+    recipient: Cup,
+    recipient_position: Array,
+    bead_radius: float,
+    beads: Sequence[Array],
+    poses: Sequence[Pose],
+) -> Pour:
+    """
+    Say what tracks mean: which beads are in which cup, and when some are in the air.
+
+    Args:
+        source, recipient, recipient_position: as `simulate_pour`.
+        bead_radius: metres.
+        beads: N, where they were every `EVERY_S`, B x 3 metres.
+        poses: N, where the source was.
+    """
     tracks = np.array(beads)
     seen = [(now - cup.position) @ cup.matrix for now, cup in zip(tracks, poses, strict=True)]
     held, caught = source.holds(np.array(seen)), recipient.holds(tracks - recipient_position)
-    leaving = source.holds(np.array(seen), margin=physics.radius)  # not all of it is over the lip
-    lying = tracks[..., 2] < 2.5 * physics.radius
+    leaving = source.holds(np.array(seen), margin=bead_radius)  # not all of it is over the lip
+    lying = tracks[..., 2] < 2.5 * bead_radius
     return Pour(
         source,
         recipient,
         recipient_position,
-        physics.radius,
-        times,
+        bead_radius,
+        np.array([EVERY_S * moment for moment in range(len(poses))]),
         tracks.astype(np.float32),
         np.array([[*cup.position, *cup.quaternion] for cup in poses]),
         held,
@@ -174,6 +194,12 @@ class Liquid:
         self._mocap: list[int] = []
         self._geoms: list[int] = []
         self._skins: list[slice] = []
+
+    def watch(self, pour: Pour) -> None:
+        """Show other moments of the same pour, such as the last ones of one that goes on."""
+        self._pour = pour
+        for content, inside in zip(self._contents, (pour.held, pour.caught), strict=True):
+            content.watch(inside)
 
     def add_to(self, spec: Any) -> None:
         """Add one drop per bead, and one body per cup."""
@@ -239,11 +265,15 @@ class _Content:
     def __init__(
         self, cup: Cup, inside: NDArray[np.bool_], bead_volume: float, late_s: float
     ) -> None:
-        self.inside = inside  # N x B
-        self._body = Body(cup)
-        self._counts = _smooth(inside.sum(axis=1), late_s)
+        self._body, self._late_s = Body(cup), late_s
         self._each = bead_volume / cup.volume
         self._last: tuple[float, Pose, Shape] | None = None  # as it was shaped last
+        self.watch(inside)
+
+    def watch(self, inside: NDArray[np.bool_]) -> None:
+        """Take over which beads are in the cup at all moments, N x B."""
+        self.inside = inside
+        self._counts = _smooth(inside.sum(axis=1), self._late_s)
 
     def shape(self, moment: int, cup: Pose) -> Shape | None:
         """Shape it where the cup is; None while it is a few drops."""

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 from smaknet_core.simulation.physical.cameras import Cameras
-from smaknet_core.simulation.physical.choreography import draw_places, Pour, Shake
+from smaknet_core.simulation.physical.choreography import Pour, Shake
 from smaknet_core.simulation.physical.clutter import Clutter
-from smaknet_core.simulation.physical.cups import draw_recipient, draw_source
 from smaknet_core.simulation.physical.demonstrators import make_demonstrator
 from smaknet_core.simulation.physical.liquid import Liquid, simulate_pour
 from smaknet_core.simulation.physical.performance import Performance
 from smaknet_core.simulation.physical.room import Room
 from smaknet_core.simulation.physical.studio import Part, Studio
+from smaknet_core.simulation.physical.table_setting import draw_setting
 from smaknet_core.simulation.physical.timeline import draw_timeline
 from smaknet_core.simulation.physical.vessels import Occluder, Vessels
 from smaknet_core.simulation.pose import Pose
@@ -47,9 +47,7 @@ class Pouring:
         self._seed, self._size, self._lab = seed, size, lab
         self._shakes = scenario == 'other-task'
         self.task = 'shake the cup' if self._shakes else 'pour the cup into the recipient'
-        self._source = draw_source(self._rng(1))
-        self._recipient = draw_recipient(self._rng(2))
-        self._places = draw_places(self._rng(3))
+        self._source, self._recipient, self._places = draw_setting(seed)
         self._performance = self._rehearse(scenario)
         self.duration_s = self._performance.timeline.duration_s
         self._start_s = self._performance.timeline.start_s

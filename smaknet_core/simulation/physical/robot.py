@@ -80,6 +80,17 @@ class RobotArm:
         self._widths = np.array([self._width_for(grasp) for grasp in grasps])
         return way
 
+    def take_up(self, joints: Array, width: float) -> None:
+        """
+        Be in one posture at all times; forgets what was planned.
+
+        Args:
+            joints: of the arm, base first, rad.
+            width: between the fingers, metres.
+        """
+        self._times, self._postures = np.zeros(1), np.asarray(joints, dtype=np.float64)[None]
+        self._widths = np.array([width])
+
     def _width_for(self, grasp: Grasp) -> float:
         """Between the fingers, metres: the object, or as far as they open."""
         closed = min(grasp.diameter_m, self.kind.width)
