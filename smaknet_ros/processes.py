@@ -34,16 +34,24 @@ class Process:
     A node in a process of its own, killed without mercy when it does not end.
 
     Args:
-        name: smaknet_matcher, smaknet_player or smaknet_recorder.
+        name: smaknet_matcher, smaknet_player or smaknet_recorder, or what to call a script.
         args: its command line.
         environment: its environment.
+        script: a Python file to run instead of the node of that name.
     """
 
-    def __init__(self, name: str, args: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: Sequence[str],
+        environment: Mapping[str, str],
+        script: Path | None = None,
+    ) -> None:
         self.name = name
+        program = ['-m', MODULES[name]] if script is None else [str(script)]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._popen = subprocess.Popen(
-            [sys.executable, '-m', MODULES[name], *args],
+            [sys.executable, *program, *args],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
