@@ -3,10 +3,10 @@ Does following a demonstration by sight help? A robot pours, disturbed, with and
 
     .venv/bin/python examples/closed_loop.py --seeds 3 --headless
 
-For each seed, somebody pours once and is recorded. The arm of a simulated robot then does the same:
-the cup's recorded poses become joint states by inverse kinematics, and follow_demonstration.py
-commands them as the matcher node says where the scene is (closed loop), or a clock does (open loop).
-Every seed disturbs both alike. Needs `make sim`.
+For each seed, somebody pours once and is recorded. The arm of a simulated robot then does the
+same: the cup's recorded poses become joint states by inverse kinematics, which are commanded by
+follow_demonstration.py as the matcher node says where the scene is (closed loop), or by a clock
+(open loop). Every seed disturbs both alike. Needs `make sim`.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class Disturbance:
         return [word for k, v in values.items() for word in (f'--{k}', *map(str, v.tolist()))]
 
     def __str__(self) -> str:
+        x, y = (100 * shift for shift in self.shift)
         details = {
             'held': f'held at {self.hold[0]:.1f} s for {self.hold[1]:.1f} s',
-            'shifted': f'recipient shifted {100 * self.shift[0]:+.1f}, {100 * self.shift[1]:+.1f} cm',
+            'shifted': f'recipient shifted {x:+.1f}, {y:+.1f} cm',
             'blackout': f'cameras black at {self.blackout[0]:.1f} s for 1 s',
         }
         return details.get(self.kind, self.kind)

@@ -2,8 +2,8 @@
 A simulated robot as a ROS 2 robot: two cameras, joint states, a joint trajectory controller.
 
 Publishes /clock (simulated time, at most as fast as real time), `<camera>/image_raw/compressed` at
-10 Hz and `joint_states` at 33 Hz; obeys `joint_trajectory`. It waits for somebody to look and somebody to
-command, and ends when the arm is back where the plan ends, or when its time is over.
+10 Hz and `joint_states` at 33 Hz; obeys `joint_trajectory`. It waits for somebody to look and
+somebody to command, and ends when the arm is where the plan ends, or when its time is over.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 import sys
 import time
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock

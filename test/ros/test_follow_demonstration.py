@@ -1,4 +1,4 @@
-"""The example consumer, over DDS: ahead of the match by the recorded way, and still without one."""
+"""The example consumer, over DDS: ahead of the match by the recorded way, still without one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_joints(folder: Path) -> Path:
 
 
 class Robot:
-    """An arm that stands at one time of the recording, and a matcher that says where the scene is."""
+    """An arm at one time of the recording, and a matcher that says where the scene is."""
 
     def __init__(self, graph: Any, folder: Path) -> None:
         self.graph, node = graph, graph.node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from smaknet_core.simulation.physical.beads import BEADS, BeadPhysics, EVERY_S
+from smaknet_core.simulation.physical.beads import BeadPhysics, BEADS, EVERY_S
 from smaknet_core.simulation.physical.cups import Cup
 from smaknet_core.simulation.physical.liquid import as_pour, Pour
 from smaknet_core.simulation.pose import Array, Pose

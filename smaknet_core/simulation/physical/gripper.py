@@ -78,8 +78,10 @@ def runs_into(cup: Cup, pose: Pose, other: Cup, stands: Array, depth: float = 0.
     Say whether a cup is further below another's rim, within its walls or inside, than `depth`.
 
     Args:
-        cup, pose: the one that moves.
-        other, stands: the one that stands upright, its foot at `stands` (metres, 3).
+        cup: the one that moves.
+        pose: where it is.
+        other: the one that stands upright.
+        stands: where the foot of that one is, metres, 3.
         depth: metres.
     """
     points = _outline(cup, pose) - stands

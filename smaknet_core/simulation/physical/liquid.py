@@ -145,7 +145,9 @@ def as_pour(
     Say what tracks mean: which beads are in which cup, and when some are in the air.
 
     Args:
-        source, recipient, recipient_position: as `simulate_pour`.
+        source: as `simulate_pour` has it, like `recipient` and `recipient_position`.
+        recipient: the same.
+        recipient_position: the same.
         bead_radius: metres.
         beads: N, where they were every `EVERY_S`, B x 3 metres.
         poses: N, where the source was.

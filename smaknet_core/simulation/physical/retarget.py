@@ -1,8 +1,8 @@
 """
 What an arm has to do so that a cup moves as it moved in somebody's hands.
 
-Only the cup's poses are known of a demonstration. While the cup moves it is in the gripper; how the
-arm comes to it before, and leaves it afterwards, is the arm's own.
+Only the cup's poses are known of a demonstration. While the cup moves it is in the gripper; how
+the arm comes to it before, and leaves it afterwards, is the arm's own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 How an arm obeys: it interpolates trajectories as ROS's controllers do, and lags behind them.
 
-A joint trajectory replaces the one before and begins where that one is by now. The arm follows by a first-order
-lag; neither its joints nor its gripper move faster than they may, and whoever holds it stops it.
+A joint trajectory replaces the one before and begins where that one is by now. The arm follows by
+a first-order lag; neither its joints nor its gripper move faster than they may, and whoever holds
+it stops it.
 """
 
 from __future__ import annotations

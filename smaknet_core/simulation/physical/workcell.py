@@ -62,7 +62,7 @@ class Workcell:
             lab: of the room and the cameras.
             begins: positions of `joint_names` at first: rad, or metres where one slides.
             size: height and width of the pictures in pixels.
-            shift: how far the recipient stands from where it stood in that episode, x and y, metres.
+            shift: of the recipient from where it stood in that episode, x and y, metres.
         """
         self._seed, self._size = seed, size
         self._source, self._recipient, places = draw_setting(seed)
