@@ -279,7 +279,7 @@ def play_by_the_clock(listener: Listener, material: Material) -> None:
 
 
 def _await_end(
-    listener: Listener, processes: Sequence[Process], deadline_s: float = 300.0
+    listener: Listener, processes: Sequence[Process], deadline_s: float = 900.0
 ) -> None:
     deadline = time.monotonic() + deadline_s
     while processes[-1].code() is None:
