@@ -14,16 +14,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+import functools
 import json
 from pathlib import Path
 import sys
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 from rclpy.serialization import deserialize_message
 from rich.console import Console
 from rich.table import Table
+from sensor_msgs.msg import CompressedImage
 from smaknet_core.data.bags import open_recording
 from smaknet_core.data.recording_folder import new_recording, serialise, write_bag
 from smaknet_core.errors import DataError, SmaknetError
@@ -91,6 +94,8 @@ def main() -> int:
     try:
         if not args.model.exists():
             raise DataError(f'{args.model} is not here: name a model with --model')
+        if not args.headless and 'GUI: NONE' in ' '.join(cv2.getBuildInformation().split()):
+            raise DataError('this OpenCV shows no windows: add --headless')
         for number in range(args.first, args.first + args.seeds):
             material = prepare(args.out / f'seed_{number}', number, args, console)
             disturbance = disturb(number, material, args.disturb)
@@ -118,7 +123,9 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument('--seeds', type=int, default=3, help='how many')
     parser.add_argument('--first', type=int, default=0, help='the first of them')
-    parser.add_argument('--headless', action='store_true', help='no window with what cameras see')
+    parser.add_argument(
+        '--headless', action='store_true', help='no window with what the cameras see'
+    )
     parser.add_argument('--out', type=Path, default=ROOT / 'out' / 'closed_loop')
     parser.add_argument('--model', type=Path, default=ROOT / 'models' / 'pouring.safetensors')
     parser.add_argument('--demonstrator', choices=('hand', 'robot'), default='hand')
@@ -220,6 +227,8 @@ def run(
         try:
             if loop == CLOSED:
                 robot += ['--watched']
+                if not args.headless:
+                    show_cameras(listener)
                 processes += start_followers(material, environment, args)
             else:
                 play_by_the_clock(listener, material)
@@ -234,6 +243,19 @@ def run(
             listener.close()
     row = json.loads(result.read_text(encoding='utf-8'))
     return {**row, **judge(listener, row['trace']), 'took_s': round(time.monotonic() - began_s, 1)}
+
+
+def show_cameras(listener: Listener) -> None:
+    """Show what the cameras see, each in a window."""
+
+    def show(name: str, msg: CompressedImage) -> None:
+        cv2.imshow(name, cv2.imdecode(np.frombuffer(msg.data, np.uint8), cv2.IMREAD_COLOR))
+        cv2.waitKey(1)
+
+    for name in CAMERAS:
+        topic = f'{name}/image_raw/compressed'
+        take = functools.partial(show, name)
+        listener.node.create_subscription(CompressedImage, topic, take, 1)
 
 
 def start_followers(

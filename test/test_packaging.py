@@ -29,6 +29,7 @@ ROSDEP_KEYS = {
 ROS_PACKAGES = {
     *('rclpy', 'cv_bridge', 'launch', 'launch_ros', 'builtin_interfaces', 'diagnostic_msgs'),
     *('lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs'),
+    *('geometry_msgs', 'trajectory_msgs'),
 }
 ROS = re.compile(r'rclpy|cv_bridge|launch(_ros)?|ament_\w+|rpyutils|\w+_(msgs|srvs|interfaces)')
 
