@@ -63,6 +63,22 @@ class Robot:
         graph.processes.append(process)
         count = self._matches.get_subscription_count
         graph.wait(lambda: count() and node.count_publishers('/joint_trajectory'), 'the consumer')
+        self._wait_until_it_knows_the_recording()
+
+    def _wait_until_it_knows_the_recording(self) -> None:
+        """Send matches until one is obeyed, none until it holds; then forget all that."""
+        asked_s = 0.0
+
+        def obeyed() -> bool:
+            nonlocal asked_s
+            if time.monotonic() > asked_s + 0.2:
+                self.match(1.0 - LOOKAHEAD_S)
+                asked_s = time.monotonic()
+            return bool(self.commands)
+
+        self.graph.wait(obeyed, 'a first command')
+        self.graph.wait(lambda: len(self.commands[-1].points) == 1, 'the arm to be held')
+        self.commands.clear()
 
     def match(self, time_s: float, source: str = 'pour@1a2b3c4d', late_s: float = 0.0) -> None:
         """Say that the scene is at a time of the demonstration, and that the arm is as well."""

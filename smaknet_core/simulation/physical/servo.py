@@ -78,4 +78,4 @@ class Servo:
             shifted / limits.gripper_m_s,
             turned / limits.gripper_deg_s,
         ]
-        return self.speed * seconds / max(*used, 1e-9)
+        return float(self.speed * seconds / max(*used, 1e-9))

@@ -22,7 +22,7 @@ from smaknet_core.simulation.physical.retarget import CupTrack, grasps_for
 from smaknet_core.simulation.physical.robot import RobotArm
 from smaknet_core.simulation.physical.room import Room
 from smaknet_core.simulation.physical.servo import Limits, Servo
-from smaknet_core.simulation.physical.studio import Studio
+from smaknet_core.simulation.physical.studio import Part, Studio
 from smaknet_core.simulation.physical.table_setting import draw_setting
 from smaknet_core.simulation.physical.vessels import Vessels
 from smaknet_core.simulation.pose import Array, Pose
@@ -138,7 +138,8 @@ class Workcell:
     def _build(self) -> Studio:
         self._vessels = Vessels(self._source, self._recipient, self._stands)
         self._liquid = Liquid(self._flow.recent(), self._rng(11))
-        parts = [self._vessels, self._arm, Clutter(self._rng(12), self._room), self._liquid]
+        clutter = Clutter(self._rng(12), self._room)
+        parts: list[Part] = [self._vessels, self._arm, clutter, self._liquid]
         return Studio(parts, self._room, self._views, self._size, self._seed + 1)
 
     def close(self) -> None:
