@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import math
+from typing import Any
 
 from smaknet_core.data.sync import Synchroniser
 from smaknet_core.errors import ImageError
@@ -155,7 +156,7 @@ class Line:
     def _frame(self, arrival: Arrival) -> Frame | None:
         msg, camera = arrival.msg, arrival.camera
         try:
-            stamp_ns = to_ns(msg.header.stamp)
+            stamp_ns = _stamp_ns(msg.header)
             refusal = self._fresh[camera].judge(stamp_ns, msg.data, arrival.arrived_ns)
             if refusal is None:
                 image = images.decode(msg)
@@ -206,6 +207,13 @@ class Line:
             followed = [self._follower.give_up(frames) for frames in sets]
         pairs = zip(followed, sets, strict=True)
         return [Result(f, _frames(frames), self._failure) for f, frames in pairs]
+
+
+def _stamp_ns(header: Any) -> int:
+    """Read a header's stamp; a time that is none could not be sent back as it came."""
+    if header.stamp.nanosec >= 10**9:
+        raise ImageError(f'header.stamp is no time ({header.stamp.nanosec} nanoseconds)')
+    return to_ns(header.stamp)
 
 
 def _is_finite(followed: Followed) -> bool:
