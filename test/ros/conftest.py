@@ -83,7 +83,11 @@ class World:
 
 @pytest.fixture(scope='session')
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp('world')
+    return make_world(tmp_path_factory.mktemp('world'))
+
+
+def make_world(folder: Path) -> World:
+    """Record it, make its model and teach it, in a folder."""
     bag = record(folder / 'episode', seed=1, cameras=['front', 'side'], size=(48, 64))
     jpegs: dict[str, list[bytes]] = {'front': [], 'side': []}
     images: dict[str, list[Any]] = {'front': [], 'side': []}
