@@ -12,11 +12,12 @@ SIM := .venv/.sim$(ROS_DISTRO)
 # A python of another venv of ROS wheels tells its children not to find their libraries again.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help sim demo test test-all check bench clean
+.PHONY: help sim demo soak test test-all check bench clean
 
 help:
 	@echo 'make demo      teach one recording, match others live through the ROS 2 node; a page'
 	@echo 'make sim       add the physical simulator (MuJoCo), for smaknet simulate'
+	@echo 'make soak      half an hour of two cameras into the node; does anything grow?'
 	@echo 'make test      the tests, without those that take minutes'
 	@echo 'make test-all  the tests, all of them'
 	@echo 'make check     ruff, mypy --strict, the architecture test'
@@ -38,6 +39,9 @@ sim: $(SIM)
 
 demo: $(READY)
 	@$(PY) examples/live_demo.py
+
+soak: $(READY)
+	@$(PY) benchmarks/soak.py
 
 test: $(READY)
 	@$(PY) -m pytest $(PARALLEL) -m 'not slow'

@@ -122,7 +122,7 @@ def _numbers(graph: Graph, samples: Sequence[Sample], code: int, log: str) -> di
     latencies = [(s.received_s - began_s, 1e3 * float(s.values['latency'])) for s in sets]
     return {
         'date': datetime.date.today().isoformat(),
-        'machine': f'{os.cpu_count()} cores, {platform.machine()}, Python {sys.version.split()[0]}',
+        'machine': f'{os.cpu_count()} cores, Python {platform.python_version()}',
         'load': os.getloadavg()[0],
         'seconds': seconds,
         'sets': len(sets),

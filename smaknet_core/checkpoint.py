@@ -19,7 +19,7 @@ from typing import Any
 
 from smaknet_core.config import from_mapping, to_mapping, TrainConfig
 from smaknet_core.data.transforms import PIXEL_MEAN, PIXEL_SCALE
-from smaknet_core.errors import ConfigError, ModelError
+from smaknet_core.errors import ConfigError, ModelError, printable
 from smaknet_core.matching import Calibration
 from smaknet_core.model import Encoder
 import torch
@@ -99,16 +99,18 @@ def load_model(path: Path) -> ModelFile:
     header, tensors = _parse(data, path)
     version = header.get('format_version')
     if version != FORMAT_VERSION:
-        raise ModelError(f'{path}: model format {version}, this smaknet reads {FORMAT_VERSION}')
+        found = printable(str(version))
+        raise ModelError(f'{path}: model format {found}, this smaknet reads {FORMAT_VERSION}')
     if header.get('preprocessing') != PREPROCESSING:
-        raise ModelError(f'{path}: preprocessing {header.get("preprocessing")} is not known')
+        found = printable(str(header.get('preprocessing')))
+        raise ModelError(f'{path}: preprocessing {found} is not known')
     try:
         config = from_mapping(TrainConfig, header['config'], f'{path}: config')
         calibration = from_mapping(Calibration, header['calibration'], f'{path}: calibration')
         cameras = _camera_names(header['cameras'])
         summary = dict(header['summary'])
     except ConfigError as err:
-        raise ModelError(str(err)) from err
+        raise ModelError(printable(str(err))) from err
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise ModelError(f'{path}: incomplete metadata ({err!r})') from err
     encoder = Encoder(config.model).eval()

@@ -21,7 +21,7 @@ from smaknet_core.data.bag_folder import bag_files, find_recordings, open_storag
 from smaknet_core.data.cameras import choose_cameras, find_cameras
 from smaknet_core.data.clock import choose_clock
 from smaknet_core.data.storage import StorageFile, StoredTopic
-from smaknet_core.errors import BagError, ImageError
+from smaknet_core.errors import BagError, ImageError, printable
 from smaknet_core.types import Stamped
 
 __all__ = [
@@ -91,6 +91,8 @@ class Recording:
             self._index_topics(bag.claimed)
             self._choose(cameras)
             self._decide_clock()
+            # Names out of a damaged file end up in them.
+            self.notes[:] = map(printable, self.notes)
         except BaseException:
             self.close()
             raise

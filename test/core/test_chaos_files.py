@@ -89,13 +89,13 @@ class Trial:
         """Call a reader; a SmaknetError of one printable line is an answer, nothing else is."""
         before, began_s = _forget_peak_mb(), time.monotonic()
         try:
-            result = function(*args)
+            result, said = function(*args), ''
         except SmaknetError as err:
-            assert str(err).isprintable(), repr(str(err))
+            result, said = None, str(err)
             self.counts['refused'] += 1
-            result = None
         else:
             self.counts['used'] += 1
+        assert said.isprintable(), repr(said)
         self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
         self.most_mb = max(self.most_mb, _peak_mb() - before)
         assert self.slowest_s < CASE_S
@@ -155,7 +155,13 @@ def whole_bag(kind):
         return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-EPISODES = (b'{"task": "pour"}', b'{"cameras": {"top": "/nowhere"}}', b'[[', b'\xff', b'{"task": 3}')
+EPISODES = (
+    b'{"task": "pour"}',
+    b'{"cameras": {"top": "/nowhere"}}',
+    b'[[',
+    b'\xff',
+    b'{"task": 3}',
+)
 bags = st.tuples(
     st.sampled_from(BAGS),
     st.dictionaries(st.sampled_from(('data', 'metadata.yaml')), edits(), min_size=1),
@@ -213,9 +219,7 @@ def whole_demonstration():
 
 # Which value of the description becomes what, by walking down it with these numbers.
 descriptions = st.tuples(st.lists(st.integers(0, 99), min_size=1, max_size=6), junk)
-tensor_files = st.one_of(
-    st.tuples(edits(), st.none()), st.tuples(st.just([]), descriptions)
-)
+tensor_files = st.one_of(st.tuples(edits(), st.none()), st.tuples(st.just([]), descriptions))
 
 
 def redescribe(content, key, way, value):

@@ -31,7 +31,14 @@ BYTES_PER_PIXEL = {
     **{f'bayer_{order}16': 2 for order in ('rggb', 'bggr', 'gbrg', 'grbg')},
 }
 ENCODINGS = (*BYTES_PER_PIXEL, '16UC1', '32FC1', '8UC2', '64FC1', 'jpeg', 'RGB8', '', 'rgb8\0')
-FORMATS = ('jpeg', 'png', '', 'bgr8; jpeg compressed bgr8', '16UC1; compressedDepth', 'bayer_rggb8')
+FORMATS = (
+    'jpeg',
+    'png',
+    '',
+    'bgr8; jpeg compressed bgr8',
+    '16UC1; compressedDepth',
+    'bayer_rggb8',
+)
 MAX_PIXELS = 64_000_000
 
 
@@ -82,7 +89,9 @@ def damages(fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Damage]:
         st.builds(Damage, data=st.binary(max_size=64)),
         st.builds(Damage, wire=wire_flips),
         st.builds(Damage, wire_cut=shares),
-        st.builds(Damage, fields=fields, cut=shares, flips=flips, sec=st.sampled_from(ODD_SECONDS)),
+        st.builds(
+            Damage, fields=fields, cut=shares, flips=flips, sec=st.sampled_from(ODD_SECONDS)
+        ),
     )
     return st.one_of(*single)
 
