@@ -49,7 +49,7 @@ class Sample:
 
 
 def write_pictures(world: World, folder: Path) -> None:
-    """Write what the cameras show: the world's recording, larger, and faded to three times 10 Hz."""
+    """Write what the cameras show: the recording, larger, faded to three times 10 Hz."""
     for camera, images in world.images.items():
         (folder / camera).mkdir(parents=True)
         for number in range((len(images) - 1) * FADES):
