@@ -1,12 +1,11 @@
 """
-Everything the matcher node publishes, made in one place: results, status, embedding, attention.
+Everything the matcher node publishes, made in one place: results, status, pictures.
 
 The publishers are lifecycle publishers: silent unless the node is active.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import time
 from typing import Any
 
@@ -14,9 +13,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image as ImageMsg
 from sensor_msgs.msg import TimeReference
+from smaknet_core.demonstration import Demonstration
 from smaknet_core.embedder import Embedder
 from smaknet_core.follow import Follower
 from smaknet_core.overlay import paint
+from smaknet_core.side_by_side import side_by_side
+from smaknet_core.types import Image, Match
 from smaknet_ros import conversions, topics
 from smaknet_ros.health import Latencies
 from smaknet_ros.line import Overdue, Result
@@ -39,10 +41,13 @@ class Outputs:
         self._latencies = latencies
         self._latency_s = 0.0  # of the last set
         self._sources: dict[str, str] = {}
+        self._taught: dict[str, Demonstration] = {}
         self._painted_s: dict[str, float] = {}
+        self._debugged_s = 0.0
         self._match = self._publisher(TimeReference, topics.MATCH, topics.every_one())
         self._status = self._publisher(DiagnosticArray, topics.MATCH_STATUS, topics.every_one())
         self._embedding = self._publisher(ImageMsg, topics.EMBEDDING, topics.newest_only())
+        self._debug = self._publisher(ImageMsg, topics.DEBUG_IMAGE, topics.newest_only())
         self._info = self._publisher(String, topics.INFO, topics.latched())
         self._attention = {
             name: self._publisher(ImageMsg, f'{topics.ATTENTION}/{name}', topics.newest_only())
@@ -52,6 +57,7 @@ class Outputs:
     def publish_info(self, embedder: Embedder, follower: Follower, settings: Settings) -> None:
         """Say once, also to those who come later, what the results refer to."""
         self._sources = {d.name: conversions.source_of(d) for d in follower.demonstrations}
+        self._taught = {d.name: d for d in follower.demonstrations}
         cameras = [
             {
                 'name': camera.name,
@@ -122,6 +128,21 @@ class Outputs:
                 msg = conversions.rgb_image(frame.stamp_ns, frame.frame_id, picture)
                 publisher.publish(msg)
 
+    def publish_debug(self, match: Match, result: Result, rate: float) -> None:
+        """Show the set beside what it was matched with, if somebody looks, `rate` times a second."""
+        now_s = time.monotonic()
+        demo = self._taught.get(match.demonstration)
+        due = now_s - self._debugged_s >= 1 / rate
+        if demo is None or not due or self._debug.get_subscription_count() == 0:
+            return
+        self._debugged_s = now_s
+        pairs = [
+            (frame.image, thumbnail(demo, match.timestep, name))
+            for name, frame in result.frames.items()
+        ]
+        picture = side_by_side(pairs, match, demo.duration_s)
+        self._debug.publish(conversions.rgb_image(match.stamp_ns, result.frame_id, picture))
+
     def _say_no_attention(self, embedder: Embedder) -> None:
         system = embedder.describe()['system']
         self._node.get_logger().warning(
@@ -130,13 +151,18 @@ class Outputs:
 
     def destroy(self) -> None:
         """Take the publishers off the graph."""
-        publishers: Mapping[str, Any] = self._attention
-        for publisher in (self._match, self._status, self._embedding, self._info):
-            self._node.destroy_lifecycle_publisher(publisher)
-        for publisher in publishers.values():
+        single = (self._match, self._status, self._embedding, self._debug, self._info)
+        for publisher in (*single, *self._attention.values()):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _publisher(self, kind: Any, topic: str, qos: Any) -> Any:
         return self._node.create_lifecycle_publisher(
             kind, topic, qos, qos_overriding_options=topics.overridable()
         )
+
+
+def thumbnail(demo: Demonstration, timestep: int, camera: str) -> Image:
+    """Give the demonstration's picture by the camera of this name, else by its first."""
+    view = demo.cameras.index(camera) if camera in demo.cameras else 0
+    pixels: Image = demo.thumbnails[timestep, view]
+    return pixels

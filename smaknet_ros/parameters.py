@@ -97,6 +97,8 @@ TABLE: tuple[Row, ...] = (
         'off for simulators, whose standing scene has no noise.'),
     Row('attention_rate', 5.0, 'At most this many attention images per second and camera.',
         'any time', 'Hz', 0.1, 60.0),
+    Row('debug_rate', 5.0, 'At most this many debug images per second.', 'any time', 'Hz', 0.1,
+        60.0),
     _match('method', 0, 0, '', 'filter follows the course of the demonstration; dtw the best path '
            'through it; nearest looks at the present frame only.'),
     _match('evidence_time_s', 0.01, 10.0, 's', 'Frames nearer than this are not independent '

@@ -107,7 +107,8 @@ class Session:
 
     def adopt(self, settings: Settings, follower: Follower | None = None) -> None:
         """Go on with other settings; with a new follower, or where they matter to it, anew."""
-        alike = dataclasses.replace(settings, attention_rate=self.settings.attention_rate)
+        rates = {n: getattr(self.settings, n) for n in ('attention_rate', 'debug_rate')}
+        alike = dataclasses.replace(settings, **rates)
         if follower is None and alike != self.settings:
             follower = self.load(settings)
         self.settings = settings
@@ -152,9 +153,12 @@ class Session:
         if not results[-1].failure:
             rate = self.settings.attention_rate
             self._outputs.publish_attention(results[-1], self.embedder, rate)
+        last = results[-1]
+        self._outputs.publish_debug(last.followed.match, last, self.settings.debug_rate)
 
     def _publish_overdue(self, overdue: Overdue) -> None:
         self._outputs.publish_overdue(overdue)
+        self._outputs.publish_debug(overdue.match, overdue.result, self.settings.debug_rate)
         if not self._told_overdue:  # once, not every tick; silence has its own reminder
             self._told_overdue = True
             self._report('overdue', f'no camera set: {"; ".join(overdue.waiting_for)}')

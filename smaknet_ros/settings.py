@@ -46,6 +46,7 @@ class Settings:
     lost_s: float
     frozen_check: bool
     attention_rate: float
+    debug_rate: float
     match: MatchConfig
 
     @property
@@ -80,6 +81,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         absent_after_s=values['absent_after_s'] or None,
         frozen_check=values['frozen_check'],
         attention_rate=values['attention_rate'],
+        debug_rate=values['debug_rate'],
         match=MatchConfig(**match),
         **{name: values[name] for name in plain},
     )

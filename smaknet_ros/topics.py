@@ -23,6 +23,7 @@ MATCH = '~/match'
 MATCH_STATUS = '~/match_status'
 EMBEDDING = '~/embedding'
 ATTENTION = '~/attention'  # followed by /<camera>
+DEBUG_IMAGE = '~/debug_image'
 INFO = '~/info'
 DIAGNOSTICS = '/diagnostics'
 RESET = '~/reset'
@@ -36,7 +37,7 @@ RECORDED_DEPTH = 100  # messages that may wait for the recorder: a burst, or a b
 def outputs(cameras: Iterable[str]) -> list[str]:
     """Name everything the matcher publishes."""
     attention = [f'{ATTENTION}/{camera}' for camera in cameras]
-    return [MATCH, MATCH_STATUS, EMBEDDING, INFO, DIAGNOSTICS, *attention]
+    return [MATCH, MATCH_STATUS, EMBEDDING, INFO, DIAGNOSTICS, DEBUG_IMAGE, *attention]
 
 
 def newest_only() -> QoSProfile:

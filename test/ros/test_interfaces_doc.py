@@ -20,7 +20,8 @@ DOC = DOCS.joinpath('interfaces.md').read_text()
 
 
 def test_every_topic_and_service_is_there():
-    for name in ('MATCH', 'MATCH_STATUS', 'EMBEDDING', 'ATTENTION', 'INFO', 'RESET', 'RELOAD'):
+    matchers = ('MATCH', 'MATCH_STATUS', 'EMBEDDING', 'ATTENTION', 'DEBUG_IMAGE', 'INFO')
+    for name in (*matchers, 'RESET', 'RELOAD'):
         assert f'`{getattr(topics, name)}' in DOC
     assert f'schema version of what follows is {conversions.SCHEMA_VERSION}' in DOC
 

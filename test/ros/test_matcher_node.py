@@ -13,6 +13,8 @@ from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, TimeReference
 from smaknet_core import demonstration
+from smaknet_core.side_by_side import COLOURS, HEIGHT, STRIP
+from smaknet_core.types import State
 from smaknet_ros.live import play_into_node
 
 PERIOD_NS = 100_000_000
@@ -207,6 +209,33 @@ def test_attention_and_diagnostics_and_embedding(graph, world):
     )
     process.stop(signal.SIGINT)
     assert process.code() == 0
+
+
+def test_debug_image_shows_live_beside_matched_and_says_stale(graph, world):
+    process = graph.start(world.parameters('front', 'side', debug_rate=30.0))
+    graph.wait_until_active()
+    cameras = {n: graph.camera(f'/{n}/image_raw/compressed').connect() for n in ('front', 'side')}
+    play(graph, cameras, world, range(20))  # nobody looks: nothing is drawn or kept
+    pictures = []
+    debug = '/smaknet_matcher/debug_image'
+    graph.node.create_subscription(Image, debug, pictures.append, qos_profile_sensor_data)
+    graph.wait(lambda: graph.node.count_publishers(debug), 'the debug image')
+    play(graph, cameras, world, range(20, 60))
+    graph.wait(lambda: pictures, 'a debug image')
+    graph.wait(lambda: graph.run.statuses[-1].state == 'STALE', 'the silence')
+    seen = len(pictures)
+    graph.wait(lambda: len(pictures) > seen, 'a picture that says so')
+    sent = set(cameras['front'].sent_ns)
+    for picture in pictures:
+        assert picture.header.stamp.sec * 10**9 + picture.header.stamp.nanosec in sent
+        assert picture.header.frame_id == 'lens'
+        assert (picture.encoding, picture.height) == ('rgb8', 2 * HEIGHT + STRIP)
+        assert len(picture.data) == picture.step * picture.height
+    shown = [np.frombuffer(p.data, 'u1').reshape(p.height, p.width, 3) for p in pictures]
+    strips = [picture[2 * HEIGHT :].reshape(-1, 3).tolist() for picture in shown]
+    assert any(list(COLOURS[State.TRACKING]) in strip for strip in strips)
+    assert list(COLOURS[State.STALE]) in strips[-1]
+    assert_clean_end(process, signal.SIGTERM)
 
 
 def test_two_nodes_in_one_graph_with_namespace_and_remaps(graph, world):
