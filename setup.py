@@ -1,6 +1,7 @@
 """One package for colcon (ament_python) and for pip; pyproject.toml holds tool settings only."""
 
 from glob import glob
+from os.path import isfile
 
 from setuptools import find_packages, setup
 
@@ -76,7 +77,8 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
         (f'share/{NAME}/launch', sorted(glob('launch/*.launch.py'))),
-        (f'share/{NAME}/config', sorted(glob('config/*'))),
+        (f'share/{NAME}/config', sorted(filter(isfile, glob('config/*')))),
+        (f'share/{NAME}/config/security', sorted(glob('config/security/*'))),
     ],
     install_requires=RUNTIME,
     extras_require=EXTRAS,

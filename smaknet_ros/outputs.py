@@ -129,7 +129,7 @@ class Outputs:
                 publisher.publish(msg)
 
     def publish_debug(self, match: Match, result: Result, rate: float) -> None:
-        """Show the set beside what it was matched with, if somebody looks, `rate` times a second."""
+        """Show the set beside what it was matched with, while somebody looks."""
         now_s = time.monotonic()
         demo = self._taught.get(match.demonstration)
         due = now_s - self._debugged_s >= 1 / rate

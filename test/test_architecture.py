@@ -23,7 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # (model, matching ...) are one step.
 LEVELS = (
     ('types', 'errors', 'config', 'interrupts', 'processes', 'progress'),
-    ('distances', 'model', 'overlay', 'side_by_side', 'data.images', 'data.sync', 'data.transforms'),
+    (
+        'distances',
+        'model',
+        'overlay',
+        'side_by_side',
+        'data.images',
+        'data.sync',
+        'data.transforms',
+    ),
     ('data.bags', 'data.recording_folder', 'matching', 'losses', 'metrics', 'pretrained'),
     ('data.cache', 'data.labels', 'data.quality', 'checkpoint', 'demonstration', 'engines'),
     ('data.dataset', 'data.pouring', 'data.sampler', 'embedder', 'baselines'),

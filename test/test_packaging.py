@@ -208,8 +208,24 @@ def test_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
     name = _constant('NAME')
     share = {path.partition('.data/data/share/')[2] for path in names}
     assert {f'ament_index/resource_index/packages/{name}', f'{name}/package.xml'} <= share
-    for path in (*ROOT.glob('launch/*.launch.py'), *ROOT.glob('config/*')):
+    configuration = [path for path in ROOT.glob('config/**/*') if path.is_file()]
+    assert len(configuration) > 10
+    for path in (*ROOT.glob('launch/*.launch.py'), *configuration):
         assert f'{name}/{path.relative_to(ROOT).as_posix()}' in share
+
+
+def test_dockerfile_copies_what_is_there_and_installed() -> None:
+    lines = (ROOT / 'Dockerfile').read_text(encoding='utf-8').splitlines()
+    assert [line for line in lines if line[:4] in ('ARG ', 'FROM')][:2] == [
+        'ARG ROS_DISTRO=jazzy',
+        'FROM ros:${ROS_DISTRO}-ros-base',
+    ]
+    sources = [name for line in lines if line.startswith('COPY ') for name in line.split()[1:-1]]
+    assert [name for name in sources if not (ROOT / name).exists()] == []
+    allowed = (ROOT / '.dockerignore').read_text(encoding='utf-8').splitlines()
+    assert {f'!{name}' for name in sources} == {line for line in allowed if line.startswith('!')}
+    needed = {'setup.py', 'setup.cfg', 'package.xml', 'resource', 'launch', 'config'}
+    assert needed | {'smaknet_core', 'smaknet_ros'} <= set(sources)
 
 
 # What a python says of itself when .ci/set_up asks, and what the user should be told.

@@ -23,7 +23,8 @@ def test_live_is_left_and_taught_is_right_in_the_same_size():
     picture = side_by_side([(RED, BLUE)], MATCH, 8.0)
     width = HEIGHT * 4 // 3
     assert picture.shape == (HEIGHT + STRIP, 2 * width + GAP, 3)
-    assert picture.flags.c_contiguous and picture.dtype == np.uint8
+    assert picture.flags.c_contiguous
+    assert picture.dtype == np.uint8
     assert (picture[:HEIGHT, :width] == RED[0, 0]).all()
     assert (picture[:HEIGHT, -width:] == BLUE[0, 0]).all()
 

@@ -84,6 +84,34 @@ def test_recorder_has_the_arguments_that_nav2_users_know_and_its_options():
         assert f'--{name.replace("_", "-")}' in words
 
 
+def test_replay_has_the_players_options_and_hands_the_rest_to_the_matcher():
+    path = ROOT / 'launch/replay.launch.py'
+    declared = {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')}
+    own = {'bag', 'rate', 'start', 'loop', 'topics', 'wait_for'}
+    handed = declared - own
+    assert handed == NAMES - {'use_sim_time', 'autostart', 'respawn'}
+    source = path.read_text()
+    tree = ast.parse(source)
+    (given,) = (
+        {text(key) for key in node.keys} for node in ast.walk(tree) if isinstance(node, ast.Dict)
+    )
+    assert given == handed | {'use_sim_time'}
+    words = {text(node) for node in ast.walk(tree) if text(node)}
+    flags = {word for word in words if str(word).startswith('--')} - {'--ros-args', '--log-level'}
+    player = (ROOT / 'smaknet_ros/player_node.py').read_text()
+    assert flags == {
+        '--clock',
+        '--rate',
+        '--start',
+        '--wait-for-subscribers',
+        '--loop',
+        '--topics',
+    }
+    assert all(f"'{flag}'" in player for flag in flags)
+    (included,) = calls(path, 'PythonLaunchDescriptionSource')
+    assert (ROOT / f'launch{text(included.args[0].elts[1])}').is_file()
+
+
 def test_nothing_but_launch_is_imported():
     for path in LAUNCH_FILES:
         for node in ast.walk(ast.parse(path.read_text())):
