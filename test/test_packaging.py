@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 from importlib.metadata import packages_distributions
 import os
 from pathlib import Path
@@ -153,6 +154,12 @@ def test_node_scripts_exist() -> None:
         path = ROOT / f'{module.replace(".", "/")}.py'
         names = [getattr(n, 'name', '') for n in ast.parse(path.read_text('utf-8')).body]
         assert function in names, script
+
+
+def test_scripts_look_for_the_active_interpreter() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / 'setup.cfg', encoding='utf-8')
+    assert setup['build_scripts']['executable'] == '/usr/bin/env python3'
 
 
 def test_launch_files_start_what_is_installed() -> None:
