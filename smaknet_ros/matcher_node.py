@@ -9,6 +9,7 @@ SIGTERM, 2 for wrong parameters and, with autostart, for files that cannot be us
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import gc
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -94,6 +95,7 @@ class MatcherNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free model and memory."""
         self.close()
+        gc.collect()  # a network is full of cycles: else several would wait for their collection
         return self._enter('unconfigured', super().on_cleanup(state))
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
