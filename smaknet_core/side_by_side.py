@@ -84,7 +84,7 @@ def _bar(bar: Image, match: Match, duration_s: float) -> None:
     last = bar.shape[1] - 1
 
     def column(time_s: float) -> int:
-        return round(last * min(max(time_s / max(duration_s, 1e-9), 0.0), 1.0))
+        return int(round(last * min(max(time_s / max(duration_s, 1e-9), 0.0), 1.0)))
 
     colour = np.array(COLOURS[match.state])
     low, high = match.interval_s

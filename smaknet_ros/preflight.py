@@ -20,7 +20,7 @@ from smaknet_ros.episode import Contents, Episode
 from smaknet_ros.recorded_topics import Arrived, RecordedTopics
 from smaknet_ros.recorder_options import Options
 
-DISCOVERY_S = 3.0  # publishers that are there are known by then
+DISCOVERY_S = 8.0  # publishers that are there are known by then, on a busy machine too
 MEASURE_S = 2.0
 SETTLE_S = 0.5  # a first message of each camera, before measuring begins
 ASSUMED_EPISODE_S = 60.0  # for the disk, where an episode has no set length

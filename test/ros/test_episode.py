@@ -131,9 +131,15 @@ from test_episode import *
 topics, messages = load(Path({bag!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 episode = Episode(Path({out!r}), contents(topics))
-for message in messages:
+messages = list(messages)
+for number, message in enumerate(messages):
     episode.put(message)
-    time.sleep(0.02)
+    if number == len(messages) // 4:  # wait until these are synced, then fill the disk
+        (file,) = Path({out!r} + '.partial').glob('*.mcap')
+        deadline_s, size = time.monotonic() + 30, file.stat().st_size
+        while file.stat().st_size <= size and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        time.sleep(0.1)  # until what follows is in a chunk of its own
 episode.finish()
 episode.done.wait()
 print(episode.problem, episode.saved)
