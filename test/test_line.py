@@ -31,7 +31,7 @@ from smaknet_ros.live import LiveRun  # noqa: E402
 from smaknet_ros.rehearsal import CLOCK_ONLY, RAW_PIXELS, rehearse  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = 500
+STEPS = 800
 # A published match is right when it is this near to the truth, in demonstration seconds ...
 TOLERANCE_S = 0.5
 # ... and so many of them have to be. Demonstrations are about 10 s long: 5 % of it.
