@@ -16,6 +16,7 @@ T = TypeVar('T')
 # Processes are what works at once: threads inside of several would wait for each other.
 _ONE_THREAD = {'LP_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
 _INTERRUPTED = 130
+_at_work = False  # in a worker: whether it does a task
 
 
 def share(
@@ -85,6 +86,8 @@ def _begin_worker() -> None:
 def _end(number: int, _frame: object) -> NoReturn:
     """Leave through what removes half a result; that is not to be interrupted again."""
     signal.signal(number, signal.SIG_IGN)
+    if not _at_work:  # between tasks the pool would catch it, and begin another
+        os._exit(_INTERRUPTED)
     raise SystemExit(_INTERRUPTED)
 
 
@@ -97,7 +100,11 @@ def _end_with_parent() -> None:
 
 def _do(work: Callable[..., T], task: tuple[Any, ...]) -> T:
     """Do a task in a worker; once told to end, it begins no other."""
+    global _at_work
+    _at_work = True
     try:
         return work(*task)
     except SystemExit:
         os._exit(_INTERRUPTED)
+    finally:
+        _at_work = False
