@@ -7,6 +7,7 @@ deactivate: an inactive node costs the network nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 import time
 from typing import Any
@@ -27,7 +28,15 @@ except ImportError:  # Humble
 
 SILENT_AFTER_S = 5.0
 REMIND_AFTER_S = 30.0
+NAMED_WITHIN_S = 5.0  # the graph learns of a publisher first, of its node's name later
 TYPE_NAMES = {False: 'sensor_msgs/msg/Image', True: 'sensor_msgs/msg/CompressedImage'}
+
+
+@dataclass(frozen=True)
+class _Mismatch:
+    qos: Any  # the subscription's
+    policy: str
+    since_s: float  # monotonic
 
 
 class Cameras:
@@ -58,6 +67,7 @@ class Cameras:
         self._since_s = time.monotonic()
         self._remind_s = dict.fromkeys(settings.camera_names, 0.0)
         self._publishers = dict.fromkeys(settings.camera_names, 1)
+        self._mismatches: dict[str, _Mismatch] = {}  # camera to what is to be told
         self._subscriptions = {c.name: self._subscribe(c) for c in settings.cameras}
 
     @property
@@ -66,9 +76,10 @@ class Cameras:
         return {name: sub.topic_name for name, sub in self._subscriptions.items()}
 
     def check(self) -> None:
-        """Tell of cameras that are silent or have two publishers; call it once a second."""
+        """Tell of wrong QoS, of silence and of two publishers; call it once a second."""
         now_s = time.monotonic()
         for camera in self._cameras:
+            self._tell_mismatch(camera, now_s)
             silent_s = self._health[camera.name].silent_s(now_s, self._since_s)
             if silent_s >= SILENT_AFTER_S and now_s >= self._remind_s[camera.name]:
                 self._remind_s[camera.name] = now_s + REMIND_AFTER_S
@@ -94,7 +105,7 @@ class Cameras:
     def _subscribe(self, camera: Camera) -> Any:
         qos = topics.newest_only()
         events = SubscriptionEventCallbacks(
-            incompatible_qos=partial(self._tell_incompatible, camera, qos)
+            incompatible_qos=partial(self._note_mismatch, camera, qos)
         )
         return self._node.create_subscription(
             CompressedImage if camera.compressed else ImageMsg,
@@ -110,11 +121,23 @@ class Cameras:
         self._health[name].receive(arrived_ns, received_s)
         self._slots.put(Arrival(name, msg, arrived_ns, received_s))
 
-    def _tell_incompatible(self, camera: Camera, qos: Any, event: Any) -> None:
+    def _note_mismatch(self, camera: Camera, qos: Any, event: Any) -> None:
         try:
-            where = (self.topics[camera.name], TYPE_NAMES[camera.compressed])
             policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-            text = watch.describe_mismatch(self._node, camera.name, *where, qos, policy)
         except Exception as err:  # of an executor's callback, it would end the node
-            text = f'camera {camera.name}: incompatible QoS ({err!r})'
+            policy = repr(err)
+        self._mismatches[camera.name] = _Mismatch(qos, policy, time.monotonic())
+
+    def _tell_mismatch(self, camera: Camera, now_s: float) -> None:
+        """Say whose QoS does not fit, as soon as the graph knows the name of who publishes."""
+        mismatch = self._mismatches.get(camera.name)
+        if mismatch is None:
+            return
+        topic = self.topics[camera.name]
+        if now_s < mismatch.since_s + NAMED_WITHIN_S and not watch.are_named(self._node, topic):
+            return
+        del self._mismatches[camera.name]
+        where = (topic, TYPE_NAMES[camera.compressed])
+        told = (mismatch.qos, mismatch.policy)
+        text = watch.describe_mismatch(self._node, camera.name, *where, *told)
         self._report(f'{camera.name} qos', text)

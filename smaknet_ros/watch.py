@@ -10,6 +10,8 @@ from typing import Any
 
 from smaknet_ros import topics
 
+UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'  # rmw's name for one that was not discovered yet
+
 
 def describe_topic(node: Any, topic: str, type_name: str) -> str:
     """
@@ -49,6 +51,12 @@ def describe_mismatch(
         f'camera {camera}: incompatible QoS on {topic} ({policy}): subscribed '
         f'{topics.describe(mine)}, {describe_topic(node, topic, type_name)}'
     )
+
+
+def are_named(node: Any, topic: str) -> bool:
+    """Tell whether the graph knows the node of each publisher on a topic, and there is one."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    return bool(publishers) and all(p.node_name != UNKNOWN_NODE for p in publishers)
 
 
 def _full_name(endpoint: Any) -> str:

@@ -273,6 +273,7 @@ def test_what_keeps_pictures_away_is_told(graph, world):
     side = graph.camera('/side/image_raw/compressed')
     log = process.log
     graph.wait(lambda: 'camera side: no message on' in log(), 'the silence to be told', 20)
+    graph.wait(lambda: 'incompatible QoS' in log(), 'the QoS to be told', 20)
     lines = [line for line in log().splitlines() if 'camera ' in line]
     (mismatch,) = (line for line in lines if 'incompatible QoS' in line)
     assert 'front/image_raw/compressed (reliability): subscribed reliable, volatile' in mismatch
