@@ -22,6 +22,7 @@ from rclpy.utilities import remove_ros_args
 from smaknet_core.errors import printable, SmaknetError
 from smaknet_ros import parameters, topics
 from smaknet_ros.arguments import Parser
+from smaknet_ros.ending import ends_with
 from smaknet_ros.settings import require_files, settings_of
 from std_srvs.srv import Trigger
 
@@ -197,6 +198,19 @@ def _run() -> int:
     except Exception as err:  # ours, and rclpy's own for parameters of its own
         return _complain(err)
     executor = SingleThreadedExecutor()
+    code = 1  # of what nobody expects
+    try:
+        code = _live(node, executor)
+    finally:
+        ends_with(code)
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+    return code
+
+
+def _live(node: MatcherNode, executor: SingleThreadedExecutor) -> int:
+    """Start the node and let it work until it is told to end; return the exit code."""
     try:
         if node.settings.autostart and not node.start():
             return 2 if rclpy.ok() else 0
@@ -207,10 +221,6 @@ def _run() -> int:
     except RuntimeError:  # RCLError: a signal between two spins, and the context is gone
         if rclpy.ok():
             raise
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
     return 0
 
 
@@ -232,7 +242,7 @@ def _reason(err: Exception) -> str:
 
 def _complain(err: Exception) -> int:
     print(f'smaknet_matcher: {printable(" ".join(str(err).split()))}', file=sys.stderr)
-    return 2
+    return ends_with(2)
 
 
 if __name__ == '__main__':

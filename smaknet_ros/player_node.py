@@ -29,6 +29,7 @@ from smaknet_core.errors import BagError, printable, SmaknetError
 from smaknet_ros import topics
 from smaknet_ros.arguments import Parser
 from smaknet_ros.conversions import to_time
+from smaknet_ros.ending import ends_with
 from smaknet_ros.message_types import message_class
 
 REMIND_S = 5.0
@@ -226,14 +227,25 @@ def _run(options: Options) -> int:
                 player = PlayerNode(recording, options)
             except Exception as err:  # ours, and rclpy's for its own parameters
                 return _complain(err)
+            code = 2  # of a recording that cannot be read on
             try:
-                player.play()
+                code = _play(player)
             finally:
+                ends_with(code)
                 player.close()
+            return code
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        return 0
     except SmaknetError as err:
         return _complain(err)
+
+
+def _play(player: PlayerNode) -> int:
+    """Play to the end, or until told to end; return the exit code."""
+    try:
+        player.play()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
     except RuntimeError:  # RCLError: a signal between two calls, and the context is gone
         if rclpy.ok():
             raise
@@ -269,7 +281,7 @@ def _rate(text: str) -> float:
 
 def _complain(err: Exception) -> int:
     print(f'smaknet_player: {printable(" ".join(str(err).split()))}', file=sys.stderr)
-    return 2
+    return ends_with(2)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ from smaknet_core.errors import ConfigError, printable, SmaknetError
 from smaknet_core.interrupts import stop_requests, StopRequest
 from smaknet_ros import preflight, recorder_options, topics
 from smaknet_ros.arguments import apart
+from smaknet_ros.ending import ends_with
 from smaknet_ros.episode import Contents, Episode
 from smaknet_ros.keyboard import Keyboard, keyboard
 from smaknet_ros.recorded_topics import RecordedTopics
@@ -90,10 +91,13 @@ class RecorderNode(Node):
             self._tick()
         return self._conclude()
 
-    def close(self) -> None:
-        """Leave the graph; what is being recorded is kept."""
+    def save(self) -> None:
+        """Keep what is being recorded, if anything is."""
         if isinstance(self._session.episode, Episode):
             self._session.episode.close(0.0)
+
+    def close(self) -> None:
+        """Leave the graph."""
         self._executor.shutdown()
         self.destroy_node()
 
@@ -304,15 +308,19 @@ def _run(given: dict[str, Any]) -> int:
             node = RecorderNode(given, keys, stop)
         except Exception as err:  # ours, and rclpy's for its own parameters
             return _complain(str(err))
+        code = 1  # of what nobody expects
         try:
-            return node.run()
+            code = node.run()
         finally:
+            node.save()
+            ends_with(code)
             node.close()
+        return code
 
 
 def _complain(text: str) -> int:
     print(f'smaknet_recorder: {printable(" ".join(text.split()))}', file=sys.stderr, flush=True)
-    return 2
+    return ends_with(2)
 
 
 if __name__ == '__main__':
