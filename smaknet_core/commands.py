@@ -280,6 +280,8 @@ class Simulate:
     """normal, pause, repeat, skip, mid-start, occlusion or other-task."""
     raw: bool = False
     """Record pixels instead of JPEG."""
+    turn: float = 0.0
+    """Move the third-person camera around the table, -45 to 45 degrees; all else stays the same."""
     workers: int = 1
     """Processes that record at the same time."""
     world: Literal['physical', 'small'] = 'physical'
@@ -299,6 +301,7 @@ class Simulate:
             lab=parse_lab(self.lab),
             demonstrator=self.demonstrator,
             raw=self.raw,
+            turn=self.turn,
         )
         return run_simulate(
             self.out, settings, episodes=self.episodes, seed=self.seed, workers=self.workers

@@ -28,6 +28,7 @@ def record(
     lab: int | None = 0,
     demonstrator: str | None = None,
     raw: bool = False,
+    turn: float = 0.0,
 ) -> Path:
     """
     Simulate one episode and write it as a recording.
@@ -43,12 +44,13 @@ def record(
         lab: decides the room, the cameras' places and their backdrops; None: the seed does.
         demonstrator: 'hand' or 'robot', as the world has; None: its usual one.
         raw: record pixels (Image rgb8) instead of JPEG (CompressedImage).
+        turn: how far the physical world's third-person camera is moved around the table, degrees.
 
     Raises:
         ConfigError: a wrong argument, or what the world needs is not installed.
         DataError: `out` exists or cannot be written.
     """
-    settings = Settings(world, scenario, cameras, rate_hz, size, lab, demonstrator, raw)
+    settings = Settings(world, scenario, cameras, rate_hz, size, lab, demonstrator, raw, turn)
     return record_episode(out, decide(settings, seed))
 
 
@@ -65,6 +67,7 @@ def record_many(
     lab: int | None = 0,
     demonstrator: str | None = None,
     raw: bool = False,
+    turn: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
@@ -83,7 +86,7 @@ def record_many(
         DataError: cannot be written, or an episode that exists was made by other settings.
         SmaknetError: a worker was killed.
     """
-    settings = Settings(world, scenario, cameras, rate_hz, size, lab, demonstrator, raw)
+    settings = Settings(world, scenario, cameras, rate_hz, size, lab, demonstrator, raw, turn)
     series = plan(out, settings, episodes, seed)
     finished = 0
 
@@ -143,7 +146,7 @@ def _is_kept(folder: Path, episode: Episode) -> bool:
     """Say whether an episode is there; DataError when it is there but would come out different."""
     if not folder.exists():
         return False
-    found = read_description(folder)
+    found = {'turn': 0.0, **read_description(folder)}  # not noted where it is none
     wanted = {**json.loads(json.dumps(asdict(episode))), 'generator': GENERATOR}
     for name, value in wanted.items():
         if found.get(name) != value:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 
 from smaknet_core.data.recording_folder import remove_scratch
@@ -30,7 +29,7 @@ def record_episode(out: Path, episode: Episode) -> Path:
             seed=episode.seed,
             rate_hz=episode.rate_hz,
             raw=episode.raw,
-            made_by=asdict(episode),
+            made_by=episode.noted(),
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 import importlib
-from typing import cast, Protocol
+from typing import Any, cast, Protocol
 
 import numpy as np
 from smaknet_core.config import nearest
@@ -13,6 +13,7 @@ from smaknet_core.errors import ConfigError
 from smaknet_core.simulation.world import World
 
 WORLDS = ('physical', 'small')
+MOST_TURNED = 45  # degrees
 BOTH = 'both'  # demonstrators in turn
 
 
@@ -31,6 +32,7 @@ class Offer(Protocol):
         size: tuple[int, int],
         lab: int,
         demonstrator: str,
+        turn_deg: float,
     ) -> World:
         """Build one episode."""
         ...
@@ -48,6 +50,8 @@ class Settings:
     lab: int | None = 0  # decides the room and the cameras' places; None: another each episode
     demonstrator: str | None = None  # None: the world's usual one
     raw: bool = False  # pixels instead of JPEG
+    # How far the third-person camera is moved around the table, -45 ... 45 degrees; physical only.
+    turn: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,26 @@ class Episode:
     size: tuple[int, int]
     rate_hz: float
     raw: bool
+    turn: float = 0.0
 
     def open(self) -> World:
         """Build what is to be recorded; close it when done."""
         return _offer(self.world).make_world(
-            self.seed, self.scenario, self.cameras, self.size, self.lab, self.demonstrator
+            self.seed,
+            self.scenario,
+            self.cameras,
+            self.size,
+            self.lab,
+            self.demonstrator,
+            self.turn,
         )
+
+    def noted(self) -> dict[str, Any]:
+        """Give what episode.json says of it; a camera where it always stands is not mentioned."""
+        noted = asdict(self)
+        if not self.turn:
+            del noted['turn']
+        return noted
 
 
 def decide(settings: Settings, seed: int, index: int = 0) -> Episode:
@@ -96,6 +114,7 @@ def decide(settings: Settings, seed: int, index: int = 0) -> Episode:
         settings.size,
         float(settings.rate_hz),
         settings.raw,
+        float(settings.turn),
     )
 
 
@@ -115,6 +134,15 @@ def _check(settings: Settings, seed: int) -> None:
         raise ConfigError(f'rate: expected 1 ... 30 Hz, got {settings.rate_hz}')
     if not (32 <= height <= 1080 and 32 <= width <= 1080):
         raise ConfigError(f'size: expected 32 ... 1080 pixels, got {height}x{width}')
+    if not abs(settings.turn) <= MOST_TURNED:
+        raise ConfigError(
+            f'turn: expected -{MOST_TURNED} ... {MOST_TURNED} degrees, got {settings.turn:g}'
+        )
+    if settings.turn and settings.world != 'physical':
+        raise ConfigError(
+            f'turn: the cameras of the {settings.world} world stand where they are; ask for '
+            '--world physical'
+        )
     if seed < 0:
         raise ConfigError(f'seed: expected 0 or more, got {seed}')
     if settings.lab is not None and settings.lab < 0:

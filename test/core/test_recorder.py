@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from smaknet_core.errors import ConfigError, DataError
-from smaknet_core.simulation.recorder import record, record_many
+from smaknet_core.simulation.episode_folder import GENERATOR
+from smaknet_core.simulation.recorder import episode_seed, plan, record, record_many
 from smaknet_core.simulation.worlds import decide, Settings
 
 
@@ -73,6 +76,19 @@ def test_what_does_not_say_how_it_was_made_is_not_kept(tmp_path):
             (tmp_path / 'episode_000' / 'episode.json').write_text(text)
         with pytest.raises(DataError, match=r'episode\.json: does not say'):
             record_many(tmp_path, episodes=1)
+
+
+def test_a_turned_camera_is_noted_and_asked_for_again(tmp_path):
+    """Recordings from before there was a turn say nothing of it, and were not turned."""
+    (tmp_path / 'episode_000').mkdir()
+    path = tmp_path / 'episode_000' / 'episode.json'
+    for turn, other in ((0.0, 20.0), (20.0, 0.0)):
+        episode = decide(Settings(turn=turn), episode_seed(0, 0))
+        assert ('turn' in episode.noted()) == (turn != 0)
+        path.write_text(json.dumps({**episode.noted(), 'generator': GENERATOR}))
+        assert plan(tmp_path, Settings(turn=turn), 1, 0).kept == [path.parent]
+        with pytest.raises(DataError, match=f'made with turn {turn}, not {other}'):
+            plan(tmp_path, Settings(turn=other), 1, 0)
 
 
 def test_each_episode_its_own_laboratory_and_demonstrators_in_turn():

@@ -15,7 +15,14 @@ import pytest
 from smaknet_core.errors import ConfigError
 from smaknet_core.simulation.physical import studio as studio_module
 from smaknet_core.simulation.physical.assets import mujoco
-from smaknet_core.simulation.physical.cameras import aim, Cameras, draw_viewpoints, MOVING, NAMES
+from smaknet_core.simulation.physical.cameras import (
+    aim,
+    Cameras,
+    draw_viewpoints,
+    MOVING,
+    NAMES,
+    turned,
+)
 from smaknet_core.simulation.physical.clutter import Clutter, is_out_of_the_way, KINDS
 from smaknet_core.simulation.physical.room import Room
 from smaknet_core.simulation.physical.studio import Studio
@@ -150,6 +157,29 @@ def test_every_camera_sees_the_whole_task(seed: int, demonstrator: str) -> None:
         seen = (np.array(corners) - pose.position) @ pose.matrix
         beyond = 2 if name in MOVING else 0  # what a sway may cut off
         assert (np.abs(focal * seen[:, :2] / seen[:, 2:]) < 50 + beyond).all()
+
+
+@given(seed=st.integers(0, 10**6), degrees=st.floats(-45, 45))
+@settings(max_examples=30, deadline=None)
+def test_a_turned_camera_goes_around_what_it_looks_at(seed: int, degrees: float) -> None:
+    usual = draw_viewpoints(np.random.default_rng(seed), 'hand')
+    moved = turned(usual, degrees)
+    assert all(moved[name] is usual[name] for name in NAMES if name != 'third_person')
+    before, after = (views['third_person'] for views in (usual, moved))
+    assert (after.target == before.target).all()
+    assert (after.roll_deg, after.fovy_deg) == (before.roll_deg, before.fovy_deg)
+    reach, swung = (view.position - before.target for view in (before, after))
+    assert np.linalg.norm(swung) == pytest.approx(np.linalg.norm(reach))
+    assert swung[2] == pytest.approx(reach[2])
+    # 0: where it faces the demonstrator; both sides count upwards from there
+    side = np.sign(reach[0])
+    azimuth, onwards = (np.rad2deg(np.arctan2(side * x, y)) for x, y, _ in (reach, swung))
+    assert onwards - azimuth == pytest.approx(degrees, abs=1e-6)
+
+
+def test_a_camera_that_is_not_turned_is_the_same_to_the_bit() -> None:
+    usual = Room(4).viewpoints
+    assert turned(usual, 0.0) is usual
 
 
 def test_who_demonstrates_moves_the_head_alone() -> None:

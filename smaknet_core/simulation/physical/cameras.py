@@ -6,7 +6,7 @@ A camera's pose is in MuJoCo's convention: it looks along -z, y is up in the pic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from smaknet_core.simulation.pose import Array, multiply, Pose, turn
 
 NAMES = ('third_person', 'first_person', 'side', 'overhead')
 MOVING = ('first_person',)
+TURNED = 'third_person'
 
 # Name: azimuth (degrees; 0 looks at the demonstrator from the front, 90 from the far left of the
 # table), elevation (degrees), distance (metres): each lowest and highest, drawn per laboratory.
@@ -61,6 +62,22 @@ def draw_viewpoints(rng: np.random.Generator, demonstrator: str) -> dict[str, Vi
         'side': _static('side', -left, rng),
         'overhead': _static('overhead', 1.0, rng),
     }
+
+
+def turned(viewpoints: dict[str, Viewpoint], degrees: float) -> dict[str, Viewpoint]:
+    """
+    Move the third-person camera around what it looks at, as a user might put it elsewhere.
+
+    Its height, its distance and the middle of its picture stay, and so do the other cameras.
+    Positive degrees lead further aside, negative ones to where it faces the demonstrator, and
+    past that.
+    """
+    usual = viewpoints[TURNED]
+    away = usual.position - usual.target
+    # azimuth grows clockwise, seen from above, where x is positive, and counter-clockwise where not
+    around = turn((0, 0, 1), -np.sign(away[0]) * degrees)
+    moved = usual.target + Pose(np.zeros(3), around).matrix @ away
+    return {**viewpoints, TURNED: replace(usual, position=moved)} if degrees else viewpoints
 
 
 def _static(name: str, mirror: float, rng: np.random.Generator) -> Viewpoint:

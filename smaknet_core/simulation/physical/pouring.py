@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from smaknet_core.simulation.physical.cameras import Cameras
+from smaknet_core.simulation.physical.cameras import Cameras, turned
 from smaknet_core.simulation.physical.choreography import Pour, Shake
 from smaknet_core.simulation.physical.clutter import Clutter
 from smaknet_core.simulation.physical.demonstrators import make_demonstrator
@@ -41,6 +41,7 @@ class Pouring:
         size: tuple[int, int],
         lab: int,
         demonstrator: str,
+        turn_deg: float = 0.0,
     ) -> None:
         """Arguments as `scenarios.make_world`."""
         self.cameras = tuple(cameras)
@@ -58,7 +59,7 @@ class Pouring:
         self._pour = None if self._shakes else self._let_flow()
         self._studio: Studio | None = None
         self._room = Room(lab, demonstrator)
-        self._views = Cameras(self._room.viewpoints, self._rng(8))
+        self._views = Cameras(turned(self._room.viewpoints, turn_deg), self._rng(8))
 
     def _rng(self, purpose: int) -> np.random.Generator:
         """Randomness of one purpose, so that changing one leaves the others alone."""

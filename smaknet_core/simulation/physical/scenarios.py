@@ -27,6 +27,7 @@ def make_world(
     size: tuple[int, int],
     lab: int,
     demonstrator: str = 'hand',
+    turn_deg: float = 0.0,
 ) -> World:
     """
     Build one episode of the physical world.
@@ -38,10 +39,11 @@ def make_world(
         size: height and width of the frames in pixels.
         lab: decides the room, the light and where the cameras are.
         demonstrator: one of DEMONSTRATORS.
+        turn_deg: how far the third-person camera is moved around the table, see `cameras.turned`.
 
     Raises:
         ConfigError: MuJoCo, the meshes or OpenGL are missing; names the remedy.
     """
     from smaknet_core.simulation.physical.pouring import Pouring
 
-    return Pouring(seed, scenario, cameras, size, lab, demonstrator)
+    return Pouring(seed, scenario, cameras, size, lab, demonstrator, turn_deg)

@@ -28,6 +28,7 @@ def make_world(
     size: tuple[int, int],
     lab: int,
     demonstrator: str = 'robot',
+    turn_deg: float = 0.0,
 ) -> Tabletop:
     """
     Build one episode of the small world.
@@ -39,7 +40,9 @@ def make_world(
         size: height and width of the frames in pixels.
         lab: decides the room and where the cameras are.
         demonstrator: one of DEMONSTRATORS, of which there is one.
+        turn_deg: 0; the cameras of this world stand where they are, see `worlds.decide`.
     """
+    del turn_deg
     if scenario == 'other-task':
         return Stacking(seed, cameras, size, lab)
     pause = float(np.random.default_rng([seed, 13]).uniform(2.0, 4.0))
