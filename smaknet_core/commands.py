@@ -281,7 +281,7 @@ class Simulate:
     raw: bool = False
     """Record pixels instead of JPEG."""
     turn: float = 0.0
-    """Move the third-person camera around the table, -45 to 45 degrees; all else stays the same."""
+    """Move the third-person camera around the table, -45 to 45 degrees; all else stays."""
     workers: int = 1
     """Processes that record at the same time."""
     world: Literal['physical', 'small'] = 'physical'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import signal
 
@@ -21,6 +21,41 @@ def termination_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class Interruption:
+    """
+    Ctrl-C and SIGTERM while work ends with finishing touches that are worth waiting for.
+
+    The first one interrupts the work, the second is only noted, so that what is to be written at
+    the end is; the third ends that too.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, *_: object) -> None:
+        """Count a signal; the signature is a signal handler's."""
+        self._count += 1
+        if self._count != 2:
+            raise KeyboardInterrupt
+
+    def came(self) -> None:
+        """Note that somebody else has handled the first one."""
+        self._count = max(self._count, 1)
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody asked again: what takes time is to be left out."""
+        return self._count > 1
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    """Let the first Ctrl-C or SIGTERM interrupt, and what is written thereafter be finished."""
+    asked = Interruption()
+    with _handled_by(asked):
+        yield asked
+
+
 class StopRequest:
     """Whether somebody asked to stop."""
 
@@ -35,13 +70,19 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Turn Ctrl-C and SIGTERM into a flag, so that a run ends between two steps."""
     stop = StopRequest()
-    try:
-        before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: the caller handles signals
+    with _handled_by(stop):
         yield stop
+
+
+@contextmanager
+def _handled_by(handler: Callable[..., None]) -> Iterator[None]:
+    try:
+        before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: the caller handles signals
+        yield
         return
     try:
-        yield stop
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, usual in before.items():
+            signal.signal(number, usual)

@@ -139,6 +139,8 @@ class Ablate:
     """Rows to train now. Empty means all."""
     test: tuple[Path, ...] = ()
     """Recordings to measure on; default: held out of DEMOS (--data.held-out)."""
+    moved: tuple[Path, ...] = ()
+    """The test recordings again with a moved camera (smaknet simulate --turn), for invariance."""
     cameras: tuple[str, ...] = ()
     """Cameras to learn from: names, or name:=/topic. Empty means all."""
     size: int = 96
@@ -168,6 +170,7 @@ class Ablate:
             minutes=self.minutes,
             only=self.only,
             test=self.test,
+            moved=self.moved,
             weights={'tcn': self.tcn_weights, 'resnet18': self.resnet_weights},
             cameras=self.cameras,
             cache_dir=self.cache,

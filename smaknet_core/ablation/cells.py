@@ -12,7 +12,7 @@ import shutil
 import time
 from typing import Any, Protocol
 
-from smaknet_core.ablation.provenance import code_version
+from smaknet_core.ablation import invariance
 from smaknet_core.ablation.recordings import load_recordings, Recordings
 from smaknet_core.ablation.runs import Run, write_file
 from smaknet_core.ablation.study import Cell, Study
@@ -23,6 +23,7 @@ from smaknet_core.errors import SmaknetError
 from smaknet_core.evaluation import evaluate
 from smaknet_core.model import Encoder, title
 from smaknet_core.processes import share
+from smaknet_core.provenance import code_version
 from smaknet_core.run_folder import LAST_NAME, Status
 from smaknet_core.trainer import Interrupted, train
 from smaknet_core.types import Clip
@@ -130,6 +131,7 @@ def _measure(blank: Run, out: Path, status: Status, recordings: Recordings) -> R
     result = evaluate(embedder, recordings.test_clips, labels)
     kept = {**result, 'history': status.history}
     write_file(out / SCORES_NAME, (json.dumps(kept, indent=1) + '\n').encode())
+    invariance.measure(out, recordings, embedder)
     parameters, trained = _count(load_model(out).encoder)
     scores: dict[str, Any] = {
         name: math.nan if result[name] is None else result[name] for name in SCORES

@@ -9,6 +9,7 @@ import shutil
 from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
+from smaknet_core.ablation import invariance
 from smaknet_core.ablation.cells import run_cells
 from smaknet_core.ablation.page import INDEX_NAME, write_study
 from smaknet_core.ablation.progress import StudyProgress
@@ -18,7 +19,8 @@ from smaknet_core.ablation.runs import FILE_NAME, read_runs, Run, write_runs
 from smaknet_core.ablation.study import begin, Cell, SETTINGS_NAME, Study
 from smaknet_core.ablation.tables import Table
 from smaknet_core.data.sampler import check_clips
-from smaknet_core.errors import ConfigError, printable
+from smaknet_core.errors import ConfigError, printable, SmaknetError
+from smaknet_core.interrupts import interruption
 from smaknet_core.pretrained import check_backbone, has_shipped, SHIPPED
 from smaknet_core.run_folder import lock
 from smaknet_core.trainer import Interrupted, make_fabric
@@ -91,17 +93,21 @@ def _run(
         write_runs(path, runs.values())
         show.finished(run)
 
-    interrupted = False
-    with StudyProgress(console, len(missing), workers, study.minutes) as show:
+    with interruption() as asked:
         try:
-            run_cells(study, missing, workers, show.cell, done)
+            with StudyProgress(console, len(missing), workers, study.minutes) as show:
+                run_cells(study, missing, workers, show.cell, done)
+            _complete(study, recordings, runs, console)
         except (Interrupted, KeyboardInterrupt):
-            interrupted = True
-    if interrupted:
-        there = sum(cell in runs for cell in cells)
-        _say(console, f'interrupted: {there} of {len(cells)} cells are there, what was begun is '
-                      'saved; the same command goes on')  # fmt: skip
-        return _EXIT_INTERRUPTED
+            asked.came()
+            there = sum(cell in runs for cell in cells)
+            _say(console, f'interrupted: {there} of {len(cells)} cells are there, what was begun '
+                          'is saved; the same command goes on')  # fmt: skip
+            try:
+                write_study(study, recordings, runs, command, unavailable, lambda: asked.hurried)
+            except SmaknetError as err:
+                _say(console, f'tables and pictures are not up to date: {printable(str(err))}')
+            return _EXIT_INTERRUPTED
     tables = write_study(study, recordings, runs, command, unavailable)
     for table in tables:
         console.print(_printed(table))
@@ -128,6 +134,17 @@ def _check_trunks(study: Study) -> dict[str, str]:
         else:
             check_backbone(model)
     return lacking
+
+
+def _complete(
+    study: Study, recordings: Recordings, runs: dict[tuple[str, int], Run], console: Console
+) -> None:
+    """Measure what finished cells lack since they were finished: cameras moved elsewhere."""
+    finished = [Cell(*run.key) for run in runs.values() if not run.error]
+    lacking = [cell for cell in finished if invariance.lacks(study.folder(cell), recordings)]
+    for number, cell in enumerate(lacking, 1):
+        _say(console, f'{number} of {len(lacking)} · {cell}: measuring what else it is to ignore')
+        invariance.measure(study.folder(cell), recordings)
 
 
 def _forget_failed(study: Study, cells: Sequence[Cell], runs: dict[tuple[str, int], Run]) -> None:

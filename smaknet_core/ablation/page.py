@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 import time
 
+from smaknet_core.ablation import invariance
 from smaknet_core.ablation.pictures import curves_picture, trajectories_picture
-from smaknet_core.ablation.provenance import code_version, machine, software
-from smaknet_core.ablation.recordings import Recordings
-from smaknet_core.ablation.references import FILE_NAME, load_or_measure
+from smaknet_core.ablation.recordings import MOST_CHANGED, Recordings
+from smaknet_core.ablation.references import FILE_NAME, load, load_or_measure
 from smaknet_core.ablation.rows import configure
 from smaknet_core.ablation.runs import Run, write_file, write_table
 from smaknet_core.ablation.slides import LAYOUTS
@@ -16,6 +17,7 @@ from smaknet_core.ablation.study import Cell, Study
 from smaknet_core.ablation.tables import make_table, markdown, Table
 from smaknet_core.errors import printable
 from smaknet_core.model import title
+from smaknet_core.provenance import code_version, machine, software
 from smaknet_core.report.table_picture import draw_table
 
 INDEX_NAME = 'study.md'
@@ -28,14 +30,23 @@ NOTE = (
     'them. A trunk that began at random, "(random init)", is not the slides\' baseline.'
 )
 
+INVARIANCE_NOTE = invariance.NOTE.format(most=MOST_CHANGED)
+
 Runs = Mapping[tuple[str, int], Run]
 
 
 def write_study(
-    study: Study, recordings: Recordings, runs: Runs, command: str, unavailable: Mapping[str, str]
+    study: Study,
+    recordings: Recordings,
+    runs: Runs,
+    command: str,
+    unavailable: Mapping[str, str],
+    hurried: Callable[[], bool] | None = None,
 ) -> list[Table]:
     """
     Write tables, pictures and study.md from what has been run so far.
+
+    The tables come first, for somebody may wait no longer; each file is written in one step.
 
     Args:
         study: what was asked for.
@@ -43,6 +54,8 @@ def write_study(
         runs: all runs there are, failed ones too.
         command: what the user typed.
         unavailable: row -> why it cannot be run here.
+        hurried: given when interrupted: no reference is measured any more, and no picture begun
+            once it says yes.
 
     Returns:
         The tables.
@@ -52,25 +65,43 @@ def write_study(
     """
     by_row = finished(study, runs)
     systems = {row.name: name_of(study, row.name) for row in study.rows}
-    references = load_or_measure(study.out / FILE_NAME, recordings.test)
-    tables = [make_table(layout, by_row, systems, references) for layout in LAYOUTS]
-    for table in tables:
-        _write_table(study, table)
     folders = {
         name: [study.folder(Cell(*run.key)) for run in found] for name, found in by_row.items()
     }
+    path = study.out / FILE_NAME
+    references = load(path) if hurried else load_or_measure(path, recordings.test)
+    tables = [make_table(layout, by_row, systems, references) for layout in LAYOUTS]
+    figures = {name: [invariance.read(each) for each in found] for name, found in folders.items()}
+    tables.append(invariance.invariance_table(figures, systems))
+    for table in tables:
+        _write_table(study, table)
+
+    def write_index() -> None:
+        text = _index(study, recordings, runs, command, unavailable, tables)
+        write_file(study.out / INDEX_NAME, text.encode())
+
+    write_index()
+    _write_pictures(study, recordings, folders, systems, hurried or (lambda: False))
+    write_index()
+    return tables
+
+
+def _write_pictures(
+    study: Study,
+    recordings: Recordings,
+    folders: Mapping[str, Sequence[Path]],
+    systems: Mapping[str, str],
+    hurried: Callable[[], bool],
+) -> None:
     own = {name: found for name, found in folders.items() if study.trained_as(name) == name}
-    pictures = {
-        CURVES_NAME: curves_picture(folders, systems),
-        TRAJECTORIES_NAME: trajectories_picture(own, systems, recordings.test),
+    pictures: dict[str, Callable[[], bytes | None]] = {
+        CURVES_NAME: lambda: curves_picture(folders, systems),
+        TRAJECTORIES_NAME: lambda: trajectories_picture(own, systems, recordings.test),
     }
-    for name, picture in pictures.items():
+    for name, draw in pictures.items():
+        picture = None if hurried() else draw()
         if picture is not None:
             write_file(study.out / name, picture)
-    shown = [name for name, picture in pictures.items() if picture is not None]
-    text = _index(study, recordings, runs, command, unavailable, tables, shown)
-    write_file(study.out / INDEX_NAME, text.encode())
-    return tables
 
 
 def finished(study: Study, runs: Runs) -> dict[str, list[Run]]:
@@ -93,7 +124,8 @@ def _write_table(study: Study, table: Table) -> None:
     path = study.out / f'table_{table.name}'
     write_file(path.with_suffix('.md'), markdown(table).encode())
     write_table(path.with_suffix('.csv'), list(table.numbers[0]), table.numbers)
-    picture = draw_table(table.title, table.head, table.body, table.trained, NOTE)
+    note = INVARIANCE_NOTE if table.name == invariance.NAME else NOTE
+    picture = draw_table(table.title, table.head, table.body, table.trained, note)
     write_file(path.with_suffix('.png'), picture)
 
 
@@ -104,20 +136,19 @@ def _index(
     command: str,
     unavailable: Mapping[str, str],
     tables: Sequence[Table],
-    pictures: Sequence[str],
 ) -> str:
     parts = ['# The study\n', _provenance(study, recordings, runs, command)]
     parts += [markdown(table) + f'\nAs a picture: ![{table.title}](table_{table.name}.png)\n'
               for table in tables]  # fmt: skip
-    parts.append(NOTE.replace('\n', ' ') + '\n')
-    if CURVES_NAME in pictures:
+    parts += [note.replace('\n', ' ') + '\n' for note in (NOTE, f'Invariance: {INVARIANCE_NOTE}')]
+    if (study.out / CURVES_NAME).exists():
         watched = ', '.join(clip.name for clip in recordings.watched)
         parts.append(
             f'## Learning curves\n\n![Learning curves]({CURVES_NAME})\n\n'
             f'Alignment error on {printable(watched)}; seconds are of training alone. A line per '
             'seed.\n'
         )
-    if TRAJECTORIES_NAME in pictures:
+    if (study.out / TRAJECTORIES_NAME).exists():
         parts.append(
             f'## Trajectories\n\n![Trajectories of embeddings]({TRAJECTORIES_NAME})\n\n'
             'Test recordings, every camera, in the two directions in which the embeddings vary '

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 import json
 from pathlib import Path
 
@@ -18,7 +18,11 @@ from smaknet_core.errors import DataError
 from smaknet_core.types import Clip
 
 MOST_WATCHED = 4  # recordings that learning curves are measured on
-FLOOR = 'ambiguity_floor'  # in episode.json, see simulation.world
+MOST_CHANGED = 4  # recordings that invariance is measured on, and of each moved camera
+MOVED = 'camera '  # before the angle
+EPISODE = 'episode.json'
+TURN = 'turn'
+FLOOR = 'ambiguity_floor'  # in EPISODE, see simulation.world
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Recordings:
     training: list[Clip]
     test: list[Unseen]
     held_out: tuple[str, ...]  # names of those of the demonstrations that are only measured
+    # Recordings of a moved camera, by angle; see `simulate --turn`.
+    moved: Mapping[str, list[Clip]] = field(default_factory=dict)
 
     @property
     def test_clips(self) -> list[Clip]:
@@ -57,6 +63,11 @@ class Recordings:
     def watched(self) -> list[Clip]:
         """Those that learning curves are of."""
         return [clip for clip in self.test_clips if len(clip.views) > 1][:MOST_WATCHED]
+
+    @property
+    def changed(self) -> list[Clip]:
+        """Those whose pixels are changed, to see whether a network cares."""
+        return [clip for clip in self.test_clips if len(clip.views) > 1][:MOST_CHANGED]
 
     def training_for(self, one_camera: bool) -> list[Clip]:
         """Give the training recordings, or what the first camera of each saw."""
@@ -70,9 +81,11 @@ def load_recordings(study: Study, console: Console | None = None) -> Recordings:
     Raises:
         BagError, DataError: a recording cannot be used, or nothing is left to measure on.
     """
+    moved = _load_moved(study, console)
     clips = _load(study, study.demos, console)
     if study.test:
-        return Recordings(clips, _label(study, study.test, _load(study, study.test, console)), ())
+        test = _label(study, study.test, _load(study, study.test, console))
+        return Recordings(clips, test, (), moved)
     training, held_out = split(clips, study.base.data, study.base.seed)
     if not held_out:
         raise DataError(
@@ -81,7 +94,7 @@ def load_recordings(study: Study, console: Console | None = None) -> Recordings:
         )
     names = tuple(clip.name for clip in held_out)
     known = [r for r in _label(study, study.demos, clips) if r.clip.name in names]
-    return Recordings(training, known, names)
+    return Recordings(training, known, names, moved)
 
 
 def ambiguity_floor(paths: Sequence[Path]) -> float | None:
@@ -90,13 +103,28 @@ def ambiguity_floor(paths: Sequence[Path]) -> float | None:
 
     None where a recording has no such note: then the mean would be of others.
     """
-    found = [_noted_floor(path) for path in paths]
+    found = [_noted(path, FLOOR) for path in paths]
     known = [floor for floor in found if floor is not None]
     return float(np.mean(known)) if known and len(known) == len(found) else None
 
 
 def _load(study: Study, paths: Sequence[Path], console: Console | None) -> list[Clip]:
     return load_clips(paths, study.cameras, study.base.data, study.cache_dir, console)
+
+
+def _load_moved(study: Study, console: Console | None) -> dict[str, list[Clip]]:
+    """Load the recordings of a moved camera, the first few of each angle, by angle."""
+    by_turn: dict[float, list[Path]] = {}
+    for path in find_recordings(study.moved) if study.moved else ():
+        by_turn.setdefault(_noted_turn(path), []).append(path)
+    found = {}
+    for turn, paths in sorted(by_turn.items()):
+        clips = _load(study, paths[:MOST_CHANGED], console)
+        for path, clip in zip(paths, clips, strict=False):
+            if len(clip.views) < 2:
+                raise DataError(f'{path}: has one camera; what --moved measures needs two')
+        found[f'{MOVED}{turn:+g} deg'] = clips
+    return found
 
 
 def _label(study: Study, paths: Sequence[Path], clips: Sequence[Clip]) -> list[Unseen]:
@@ -112,12 +140,24 @@ def _first_camera(clip: Clip) -> Clip:
     return Clip(clip.name, clip.task, clip.stamps_ns, {camera: clip.views[camera]})
 
 
-def _noted_floor(path: Path) -> float | None:
-    note = companion(path, 'episode.json')
+def _noted_turn(path: Path) -> float:
+    """Read by how many degrees a recording's camera was moved; DataError where it is not noted."""
+    turn = _noted(path, TURN)
+    if not turn:
+        raise DataError(
+            f'{path}: its {EPISODE} has no {TURN}, the degrees that a camera was moved by; '
+            '--moved takes recordings of smaknet simulate --turn'
+        )
+    return turn
+
+
+def _noted(path: Path, name: str) -> float | None:
+    """Read a finite number out of the note beside a recording."""
+    note = companion(path, EPISODE)
     if note is None:
         return None
     try:
-        floor = json.loads(note.read_text(encoding='utf-8'))[FLOOR]
-        return float(floor) if np.isfinite(floor) else None
+        value = json.loads(note.read_text(encoding='utf-8'))[name]
+        return float(value) if np.isfinite(value) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -57,17 +57,22 @@ def load_or_measure(path: Path, recordings: Sequence[Unseen]) -> list[Reference]
 
     What could not be measured at the time, for want of a package, is tried again.
     """
-    try:
-        saved = json.loads(path.read_text(encoding='utf-8'))
-        known = [Reference(**{k: _or_nan(v) for k, v in each.items()}) for each in saved]
-    except (OSError, ValueError, TypeError, AttributeError):
-        known = []
+    known = load(path)
     if known and (not has_shipped() or any(r.name == FROZEN and _is_known(r) for r in known)):
         return known
     measured = measure(recordings)
     plain = [{k: _or_none(v) for k, v in dataclasses.asdict(r).items()} for r in measured]
     write_file(path, (json.dumps(plain, indent=1) + '\n').encode())
     return measured
+
+
+def load(path: Path) -> list[Reference]:
+    """Give the references of the study's file; none where there is no such file, or a damaged."""
+    try:
+        saved = json.loads(path.read_text(encoding='utf-8'))
+        return [Reference(**{k: _or_nan(v) for k, v in each.items()}) for each in saved]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
 
 
 def measure(recordings: Sequence[Unseen]) -> list[Reference]:

@@ -49,6 +49,8 @@ class Study:
     minutes: float = 6.0  # of each cell's training; 0: base.optim.steps alone
     only: tuple[str, ...] = ()  # rows; none means all
     test: tuple[Path, ...] = ()  # recordings to measure on; none: held out of demos
+    # Recordings with a moved camera; not part of what a study is, for what lacks is measured.
+    moved: tuple[Path, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)  # row -> what its trunk begins as
     cameras: tuple[str, ...] = ()
     cache_dir: Path | None = None

@@ -21,6 +21,7 @@ from smaknet_core.embedder import Embedder
 from smaknet_core.metrics import alignment_error, interval_of_mean
 from smaknet_core.types import Clip
 
+AS_RECORDED = 'as recorded'
 Frames = NDArray[np.uint8]  # T x H x W x 3 RGB
 SCALES = (0.6, 0.8, 1.25, 1.5)
 BRIGHTNESS = (-0.25, 0.25)  # shares of the range
@@ -40,12 +41,7 @@ def measure_invariance(embedder: Embedder, clips: Sequence[Clip]) -> dict[str, d
     Returns:
         What was changed -> `alignment_error` and its `..._interval` over recordings.
     """
-    errors: dict[str, list[float]] = {}
-    for clip in clips:
-        taught = [embedder.embed(list(view)) for view in clip.views.values()]
-        for name, change in perturbations(clip.name).items():
-            live = [_embed(embedder, change, view) for view in list(clip.views.values())[:-1]]
-            errors.setdefault(name, []).append(_mean_error(live, taught))
+    errors = errors_by_change(embedder, clips)
     return {
         name: {
             'alignment_error': float(np.mean(values)),
@@ -53,6 +49,26 @@ def measure_invariance(embedder: Embedder, clips: Sequence[Clip]) -> dict[str, d
         }
         for name, values in errors.items()
     }
+
+
+def errors_by_change(
+    embedder: Embedder, clips: Sequence[Clip], *, changed: bool = True
+) -> dict[str, list[float]]:
+    """
+    Give the alignment error of each clip under each change; `changed` False: as recorded alone.
+
+    Arguments as `measure_invariance`.
+    """
+    errors: dict[str, list[float]] = {}
+    for clip in clips:
+        views = list(clip.views.values())
+        taught = [embedder.embed(list(view)) for view in views]
+        errors.setdefault(AS_RECORDED, []).append(_mean_error(taught[:-1], taught))
+        for name, change in perturbations(clip.name).items() if changed else ():
+            if name != AS_RECORDED:
+                live = [_embed(embedder, change, view) for view in views[:-1]]
+                errors.setdefault(name, []).append(_mean_error(live, taught))
+    return errors
 
 
 def _embed(
@@ -75,13 +91,18 @@ def _mean_error(
 
 def perturbations(seed: str) -> dict[str, Callable[[Frames], Frames]]:
     """Name the changes; the same seed gives the same foreign background."""
-    changes: dict[str, Callable[[Frames], Frames]] = {'as recorded': lambda view: view}
+    changes: dict[str, Callable[[Frames], Frames]] = {AS_RECORDED: lambda view: view}
     for scale in SCALES:
         changes[f'scale {scale:g}'] = functools.partial(rescale, scale=scale)
     for share in BRIGHTNESS:
         changes[f'brightness {share:+.0%}'] = functools.partial(brighten, share=share)
     changes['background'] = functools.partial(mix_background, seed=zlib.crc32(seed.encode()))
     return changes
+
+
+def change_names() -> list[str]:
+    """Name what is measured, as recorded first."""
+    return list(perturbations(''))
 
 
 def rescale(view: Frames, scale: float) -> Frames:

@@ -74,7 +74,7 @@ def turned(viewpoints: dict[str, Viewpoint], degrees: float) -> dict[str, Viewpo
     """
     usual = viewpoints[TURNED]
     away = usual.position - usual.target
-    # azimuth grows clockwise, seen from above, where x is positive, and counter-clockwise where not
+    # seen from above, azimuth grows clockwise where x is positive, the other way where it is not
     around = turn((0, 0, 1), -np.sign(away[0]) * degrees)
     moved = usual.target + Pose(np.zeros(3), around).matrix @ away
     return {**viewpoints, TURNED: replace(usual, position=moved)} if degrees else viewpoints

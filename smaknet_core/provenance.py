@@ -9,7 +9,7 @@ from pathlib import Path
 import platform
 import subprocess
 
-ROOT = Path(__file__).resolve().parents[2]  # of the checkout, where there is one
+ROOT = Path(__file__).resolve().parents[1]  # of the checkout, where there is one
 PACKAGE = 'smaknet_ros'
 
 
