@@ -72,6 +72,9 @@ class Evaluate:
     Alignment error needs two cameras; classification error and progression need labels.csv beside
     the recordings and, as Kendall's tau, two recordings of a task.
 
+    Recordings kept for the very last test are spoilt by choosing a model with them. With --log,
+    every evaluation adds a line to a file, and says how often the same were evaluated before.
+
     Example: smaknet evaluate runs/pick ~/demos/pick_cube_test --json figures.json
     """
 
@@ -83,6 +86,8 @@ class Evaluate:
     """Cameras to compare: names, or name:=/topic. Empty means all."""
     json: Path | None = None
     """Write the figures, as fractions, to this file."""
+    log: Path | None = None
+    """Add to this file (a JSON object a line) that these recordings were evaluated."""
     invariance: bool = False
     """Also measure alignment under other scale, brightness and background."""
     cache: Path | None = None
@@ -103,6 +108,7 @@ class Evaluate:
             self.demos,
             cameras=self.cameras,
             json_path=self.json,
+            log_path=self.log,
             invariance=self.invariance,
             cache_dir=self.cache,
             device=self.device,

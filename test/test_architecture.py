@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module of smaknet_core imports only lower levels, and level 0 nothing above itself; packages
 # (model, matching ...) are one step.
 LEVELS = (
-    ('types', 'errors', 'config', 'interrupts', 'processes', 'progress'),
+    ('types', 'errors', 'config', 'interrupts', 'processes', 'progress', 'provenance'),
     (
         'distances',
         'model',

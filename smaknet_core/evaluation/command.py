@@ -16,11 +16,9 @@ from smaknet_core.data.dataset import load_clips
 from smaknet_core.data.labels import label_clip
 from smaknet_core.embedder import Embedder
 from smaknet_core.errors import ConfigError, printable
-from smaknet_core.evaluation import tables
+from smaknet_core.evaluation import log, tables
 from smaknet_core.evaluation.measure import evaluate, unique_names
 from smaknet_core.types import Clip
-
-SAME_START_NS = 1_000_000_000
 
 
 def run_evaluate(
@@ -29,6 +27,7 @@ def run_evaluate(
     *,
     cameras: Sequence[str] = (),
     json_path: Path | None = None,
+    log_path: Path | None = None,
     invariance: bool = False,
     cache_dir: Path | None = None,
     device: str = 'auto',
@@ -39,24 +38,34 @@ def run_evaluate(
     """
     Measure, print the tables, write the JSON file; return what it holds.
 
+    With `log_path`, nothing is shown before it is noted there that these recordings were used.
+
     Raises:
-        SmaknetError: model, recordings or labels that cannot be used, a file that exists.
+        SmaknetError: model, recordings, labels or log that cannot be used, a file that exists.
     """
     if json_path and json_path.exists():
         raise ConfigError(f'{json_path}: exists and is never overwritten')
     if json_path and not json_path.parent.is_dir():
         raise ConfigError(f'{json_path}: there is no folder {json_path.parent}')
+    if log_path and not log_path.parent.is_dir():
+        raise ConfigError(f'{log_path}: there is no folder {log_path.parent}')
+    uses = log.read_log(log_path) if log_path else []
     console = console or Console()
     embedder = Embedder.load(model, device, threads, engine)
     if embedder.note:
         console.print(f'note: {embedder.note}', markup=False, highlight=False)
     data = embedder.config.data
     clips = load_clips(demos, cameras, data, cache_dir, console)
+    if log_path:
+        console.print(Text(f'{log.told(uses, clips)} (by {printable(str(log_path))})'))
     labels = [
         label_clip(path, clip.stamps_ns, data.max_spread_s)
         for path, clip in zip(find_recordings(demos), clips, strict=True)
     ]
     result = evaluate(embedder, clips, labels, invariance=invariance)
+    if log_path:
+        names = unique_names(clips)
+        log.append(log_path, log.use_of(result, model, embedder.model_hash, names, clips))
     _show(result, trained_on(embedder.summary, clips), console)
     if json_path:
         _write(json_path, result)
@@ -78,7 +87,7 @@ def trained_on(summary: Mapping[str, Any], clips: Sequence[Clip]) -> set[str]:
     return {
         name
         for name, clip in zip(names, clips, strict=True)
-        if (np.abs(starts_ns - clip.stamps_ns[0]) < SAME_START_NS).any()
+        if (np.abs(starts_ns - clip.stamps_ns[0]) < log.SAME_START_NS).any()
     }
 
 

@@ -19,7 +19,7 @@ from clip_maker import make_bag, make_config, PERIOD_NS, SIZE
 import numpy as np
 import pytest
 from rich.console import Console
-from smaknet_core.ablation import cells, command, ROWS, run_ablate, Study
+from smaknet_core.ablation import cells, command, invariance, ROWS, run_ablate, Study
 from smaknet_core.ablation.recordings import ambiguity_floor, load_recordings
 from smaknet_core.ablation.rows import choose, configure, same_as, with_weights
 from smaknet_core.ablation.runs import FILE_NAME, read_runs
@@ -241,6 +241,58 @@ class TestStudy:
         assert ambiguity_floor([tmp_path / 'test' / 'other']) is None
 
 
+class TestInvariance:
+    def test_every_cell_has_its_figures(self, finished):
+        study, shown = finished
+        held = load_recordings(study).test_clips
+        for cell in study.cells():
+            figures = invariance.read(study.folder(cell))
+            assert list(figures) == invariance.change_names()
+            scores = json.loads((study.folder(cell) / cells.SCORES_NAME).read_text())
+            assert figures['as recorded']['alignment_error'] == scores['alignment_error']
+            assert figures['background']['recordings'] == [clip.name for clip in held]
+            assert len(figures['scale 0.6']['errors']) == len(held)
+        table = (study.out / 'table_invariance.md').read_text()
+        assert table in (study.out / 'study.md').read_text()
+        assert '| SMAK-Net Att13 | 0 | not run |' in table
+        (line,) = [line for line in table.splitlines() if line.startswith('| SMAK-Net Att123 |')]
+        assert line.endswith('| not run |'), 'no camera was moved'
+        assert line.count('not run') == 1
+        assert (study.out / 'table_invariance.png').exists()
+        assert 'Invariance: alignment error' in shown
+
+    def test_a_moved_camera_is_measured_of_what_was_finished_before(self, demos, tmp_path):
+        for number, turn in enumerate((20.0, -10.0, 20.0)):
+            path = make_bag(tmp_path / 'moved' / f'take_{number}', STEPS, seed=20 + number)
+            (path / 'episode.json').write_text(json.dumps({'task': 'grow', 'turn': turn}))
+        study = make_study(demos, tmp_path / 'out', only=('att12',))
+        assert ablate(study)[0] == 0
+        model = study.folder(Cell('att12', 0)) / MODEL_NAME
+        trained_at = model.stat().st_mtime_ns
+        moved = dataclasses.replace(study, moved=(tmp_path / 'moved',))
+        folder, loaded = study.folder(Cell('att12', 0)), load_recordings(moved)
+        assert invariance.lacks(folder, loaded)
+        code, shown = ablate(moved)
+        assert code == 0, shown
+        assert '1 of 1 · att12 seed 0: measuring what else' in shown
+        assert not invariance.lacks(folder, loaded)
+        figures = invariance.read(folder)
+        assert list(figures)[-2:] == ['camera -10 deg', 'camera +20 deg']
+        assert len(figures['camera +20 deg']['errors']) == 2
+        assert model.stat().st_mtime_ns == trained_at
+        table = (study.out / 'table_invariance.md').read_text()
+        assert table.splitlines()[2].endswith(' | camera -10 deg | camera +20 deg |')
+        assert '| SMAK-Net Att12 | 1 |' in table
+
+    @pytest.mark.parametrize('note', ['{"task": "grow"}', '{"turn": 0}', '{"turn": "x"}', ''])
+    def test_what_does_not_say_how_far_it_was_moved(self, demos, tmp_path, note):
+        path = make_bag(tmp_path / 'moved' / 'take', STEPS)
+        (path / 'episode.json').write_text(note)
+        study = make_study(demos, tmp_path / 'out', moved=(tmp_path / 'moved',))
+        with pytest.raises(DataError, match=r'take: its episode\.json has no turn'):
+            ablate(study)
+
+
 class TestFailure:
     def test_one_failed_cell_is_kept_and_stops_no_other(self, demos, tmp_path, monkeypatch):
         """A rate under which the loss overflows, in one row only; no stand-in fails for it."""
@@ -279,6 +331,21 @@ class Stop:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+class Interrupting(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C when a cell is finished, and again."""
+
+    def __init__(self, twice):
+        super().__init__()
+        self._awaited = ['1 of 2 ·', 'interrupted:'] if twice else ['1 of 2 ·']
+
+    def write(self, text):
+        written = super().write(text)
+        if self._awaited and self._awaited[0] in text:
+            self._awaited.pop(0)
+            os.kill(os.getpid(), signal.SIGINT)
+        return written
+
+
 class TestInterruption:
     def test_ctrl_c_saves_and_the_cell_goes_on(self, demos, tmp_path, monkeypatch):
         study = make_study(demos, tmp_path / 'out')
@@ -286,6 +353,7 @@ class TestInterruption:
         code, shown = ablate(study)
         assert code == 130
         assert 'interrupted: 0 of 2 cells are there' in shown
+        assert '| SMAK-Net Att12 | 0 | not run |' in (study.out / 'study.md').read_text()
         assert (study.folder(Cell('att12', 0)) / LAST_NAME).exists()
         assert not study.folder(Cell('att123', 0)).exists()
         monkeypatch.undo()
@@ -296,6 +364,23 @@ class TestInterruption:
         broken = load_model(study.folder(Cell('att12', 0))).encoder.state_dict()
         unbroken = load_model(whole.folder(Cell('att12', 0))).encoder.state_dict()
         assert all((broken[name] == unbroken[name]).all() for name in broken)
+
+    @pytest.mark.parametrize('hurried', [False, True])
+    def test_what_is_there_is_written_even_if_asked_again(self, demos, tmp_path, hurried):
+        """Ctrl-C once the first cell is finished; then, or not, another while tables are made."""
+        study = make_study(demos, tmp_path / 'out')
+        shown = Interrupting(hurried)
+        assert run_ablate(study, console=Console(file=shown, width=250)) == 130
+        assert 'interrupted: 1 of 2 cells are there' in shown.getvalue()
+        for layout in (*[layout.name for layout in LAYOUTS], 'invariance'):
+            for kind in ('md', 'csv', 'png'):
+                assert (study.out / f'table_{layout}.{kind}').exists()
+        text = (study.out / 'study.md').read_text()
+        assert '| SMAK-Net Att12 | 1 |' in text
+        assert '| SMAK-Net Att123 | 0 | not run |' in text
+        for name in ('curves.png', 'trajectories.png'):
+            assert (study.out / name).exists() == (f']({name})' in text) == (not hurried)
+        assert not list(study.out.rglob('*.partial'))
 
     def test_a_cell_killed_before_it_was_saved_begins_anew(self, demos, tmp_path):
         study = make_study(demos, tmp_path / 'out', only=('att12',))

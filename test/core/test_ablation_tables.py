@@ -7,6 +7,7 @@ import io
 import math
 
 import pytest
+from smaknet_core.ablation.invariance import invariance_table
 from smaknet_core.ablation.references import Reference
 from smaknet_core.ablation.runs import FILE_NAME, read_runs, Run, write_runs, write_table
 from smaknet_core.ablation.slides import LAYOUTS
@@ -109,6 +110,30 @@ def test_numbers_are_for_programs(by_row, tmp_path):
     assert rows['ATT12']['alignment_error_sd'] == ''
     assert rows['ATT13']['alignment_error'] == ''
     assert float(rows['chance']['alignment_error']) == pytest.approx(1 / 3)
+
+
+def test_invariance_is_a_line_per_system(tmp_path):
+    runs = [
+        {'as recorded': {'alignment_error': 0.1}, 'camera +20 deg': {'alignment_error': 0.3}},
+        {'as recorded': {'alignment_error': 0.2}, 'camera -10 deg': {'alignment_error': 0.4}},
+    ]
+    table = invariance_table({'att123': runs, 'att12': [{}]}, NAMES)
+    shown, row = cells(table, 'ATT123')
+    assert table.head == (
+        *('system', 'seeds', 'as recorded', 'scale 0.6', 'scale 0.8', 'scale 1.25', 'scale 1.5'),
+        *('brightness -25%', 'brightness +25%', 'background'),
+        *('camera -10 deg', 'camera +20 deg'),
+    )
+    assert row[:4] == ('ATT123', '2', '15.0 ± 7.1', 'not run')
+    assert row[-2:] == ('40.0', '30.0')
+    assert set(cells(table, 'ATT12')[1][1:]) == {'0', 'not run'}
+    assert [row[0] for row in table.body] == list(NAMES.values())
+    assert invariance_table({}, NAMES).head[-1] == 'camera moved'
+    write_table(tmp_path / 't.csv', list(table.numbers[0]), table.numbers)
+    text = io.StringIO((tmp_path / 't.csv').read_text())
+    (line,) = [row for row in csv.DictReader(text) if row['row'] == 'att123']
+    assert float(line['as recorded_sd']) == pytest.approx(0.05 * math.sqrt(2))
+    assert (line['scale 0.6'], line['camera +20 deg_sd']) == ('', '')
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from smaknet_core.interrupts import stop_requests, termination_as_interrupt
+from smaknet_core.interrupts import interruption, stop_requests, termination_as_interrupt
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,12 +27,28 @@ def test_a_signal_becomes_a_flag(number):
 
 def test_handlers_are_given_back_even_after_an_error():
     before = [signal.getsignal(number) for number in BOTH]
-    for context in (stop_requests, termination_as_interrupt):
+    for context in (interruption, stop_requests, termination_as_interrupt):
         with pytest.raises(RuntimeError), context():
             raise RuntimeError
         assert [signal.getsignal(number) for number in BOTH] == before
     with pytest.raises(KeyboardInterrupt):
         send(signal.SIGINT)
+
+
+@pytest.mark.parametrize('number', BOTH)
+def test_the_second_signal_lets_the_end_be_written_and_the_third_does_not(number):
+    with interruption() as asked:
+        with pytest.raises(KeyboardInterrupt):
+            send(number)
+        assert not asked.hurried
+        send(number)
+        assert asked.hurried
+        with pytest.raises(KeyboardInterrupt):
+            send(number)
+    with interruption() as asked:
+        asked.came()  # a training loop took the first
+        send(number)
+        assert asked.hurried
 
 
 def test_termination_ends_work_as_ctrl_c_does():
@@ -46,7 +62,7 @@ def test_within_work_that_ends_by_itself_the_flag_wins():
         assert stop.requested
 
 
-@pytest.mark.parametrize('context', [stop_requests, termination_as_interrupt])
+@pytest.mark.parametrize('context', [interruption, stop_requests, termination_as_interrupt])
 def test_in_a_thread_signals_are_left_to_the_main_thread(context):
     before = [signal.getsignal(number) for number in BOTH]
     seen = []
