@@ -415,6 +415,7 @@ class TestInterruption:
         assert run.returncode == 130
         assert 'the same command goes on' in shown
         assert read_runs(out / FILE_NAME) == {}
+        assert 'not run' in (out / 'table_invariance.md').read_text()
         assert all(load_model(folder).summary['steps'] >= 50 for folder in folders)
 
 
