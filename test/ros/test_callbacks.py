@@ -10,6 +10,8 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from smaknet_ros import topics
 from smaknet_ros.cameras import Cameras
 from smaknet_ros.health import CameraHealth
 from smaknet_ros.matcher_node import MatcherNode
@@ -69,8 +71,16 @@ def test_a_policy_that_rclpy_does_not_know_is_told_all_the_same(node):
         lambda key, text: told.append((key, text)),
     )
     (front,) = node.settings.cameras
-    cameras._tell_incompatible(front, None, SimpleNamespace(last_policy_kind=12345))
+    camera = node.create_publisher(Image, front.topic, topics.newest_only())
+    cameras._note_mismatch(front, topics.newest_only(), SimpleNamespace(last_policy_kind=12345))
+    deadline = time.monotonic() + 20
+    while not told and time.monotonic() < deadline:
+        cameras.check()
     cameras.destroy()
+    where = camera.topic_name
+    node.destroy_publisher(camera)
     ((key, text),) = told
     assert key == 'front qos'
-    assert text.startswith('camera front: incompatible QoS (')
+    assert text.startswith(f'camera front: incompatible QoS on {where} (')
+    assert '12345' in text
+    assert f'published by {node.get_fully_qualified_name()} (' in text

@@ -62,8 +62,8 @@ def test_log_and_exit_code(run):
     process = run(
         'import sys\nprint(sys.argv[1])\nprint("the end", file=sys.stderr)\nexit(3)', 'x'
     )
-    wait_for(process, 'the end')
-    assert process.stop() == 3
+    assert process._popen.wait(60) == 3
+    assert process.stop() == process.code() == 3
     assert process.log() == 'x\nthe end\n'
     assert process.last_line() == 'the end'
     assert run('').last_line() == 'it said nothing'
