@@ -55,7 +55,7 @@ check: $(READY)
 	@$(PY) -m mypy --strict
 	@$(PY) -m pytest -q test/test_architecture.py test/test_packaging.py
 
-bench: $(READY)
+bench: $(SIM)
 	@$(PY) benchmarks/run_all.py
 
 clean:

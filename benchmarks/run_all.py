@@ -22,6 +22,7 @@ PARTS = (
     'matching_speed',
     'ingest',
     'training',
+    'simulation_speed',
     'start',
 )
 TIMEOUT_S = 900

@@ -11,6 +11,8 @@ Run: `python benchmarks/simulation_speed.py [--episodes N] [--workers W]`.
 
 from __future__ import annotations
 
+from timing import machine, table  # isort: skip
+
 import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,14 +23,16 @@ import statistics
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import Any, cast, TYPE_CHECKING
 
 from smaknet_core.simulation.physical.assets import mujoco
-from smaknet_core.simulation.physical.pouring import Pouring
 from smaknet_core.simulation.recorder import plan
 from smaknet_core.simulation.streams import capture_times
 from smaknet_core.simulation.workers import record_all
 from smaknet_core.simulation.worlds import Episode, Settings
+
+if TYPE_CHECKING:
+    from smaknet_core.simulation.physical.pouring import Pouring
 
 
 def main() -> None:
@@ -41,20 +45,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         prove_equal(root)
-        ratios = []
-        for number in range(asked.rounds):
-            series = plan(root / f'round_{number}', Settings(), asked.episodes, seed=number)
-            bare_s, frames = time_bare([e for _, e in series.missing], asked.workers)
-            began_s = time.perf_counter()
-            record_all(series.missing, asked.workers, lambda _folder: None)
-            recorded_s = time.perf_counter() - began_s
-            ratios.append(bare_s / recorded_s)
-            print(
-                f'{asked.episodes} episodes, {frames} frames: bare {frames / bare_s:.0f}/s, '
-                f'recorded {frames / recorded_s:.0f}/s or '
-                f'{asked.episodes / recorded_s:.2f} episodes/s; ratio {ratios[-1]:.2f}'
-            )
-        print(f'recorded at {statistics.median(ratios):.2f} x the bare loop (median)')
+        rows = [time_round(root, number, asked) for number in range(asked.rounds)]
+    median = statistics.median(row[-1] for row in rows)
+    print(
+        f'{machine()}. {asked.episodes} episodes of two cameras by {asked.workers} processes; one '
+        'process and two\nrecord the same files.\n'
+    )
+    print(table(['frames', 'bare, frames/s', 'recorded', 'episodes/s', 'of bare'], rows))
+    print(f'\n**{median:.2f}** of the bare loop (median; asked: 0.8).')
+
+
+def time_round(root: Path, number: int, asked: argparse.Namespace) -> list[float]:
+    """Time the bare loops, then recording, of the same episodes: a row of the table."""
+    series = plan(root / f'round_{number}', Settings(), asked.episodes, seed=number)
+    bare_s, frames = time_bare([e for _, e in series.missing], asked.workers)
+    began_s = time.perf_counter()
+    record_all(series.missing, asked.workers, lambda _folder: None)
+    recorded_s = time.perf_counter() - began_s
+    speeds = [frames / bare_s, frames / recorded_s, asked.episodes / recorded_s]
+    return [frames, *speeds, bare_s / recorded_s]
 
 
 def prove_equal(root: Path) -> None:
@@ -66,7 +75,6 @@ def prove_equal(root: Path) -> None:
     names = [str(path.relative_to(one)) for path in sorted(one.glob('*/*'))]
     if filecmp.cmpfiles(one, two, names, shallow=False)[0] != names:
         sys.exit('two processes record other files than one')
-    print(f'one process and two record the same {len(names)} files')
 
 
 def time_bare(episodes: Sequence[Episode], workers: int) -> tuple[float, int]:
@@ -82,14 +90,7 @@ def bare_loops(episodes: Sequence[Episode]) -> tuple[float, int]:
     """Step and draw these episodes with nothing around it: seconds, frames."""
     seconds, frames = 0.0, 0
     for episode in episodes:
-        world = Pouring(
-            episode.seed,
-            episode.scenario,
-            episode.cameras,
-            episode.size,
-            episode.lab,
-            episode.demonstrator,
-        )
+        world = cast('Pouring', episode.open())
         for camera in world.cameras:
             world.render(camera, world.duration_s / 2)  # composes the scene; something is poured
         count = len(capture_times(world, episode.seed, episode.rate_hz))
