@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import contextlib
 import shutil
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
@@ -17,7 +18,7 @@ from smaknet_core.ablation.recordings import load_recordings, Recordings
 from smaknet_core.ablation.rows import choose, configure
 from smaknet_core.ablation.runs import FILE_NAME, read_runs, Run, write_runs
 from smaknet_core.ablation.study import begin, Cell, SETTINGS_NAME, Study
-from smaknet_core.ablation.tables import Table
+from smaknet_core.ablation.tables import NOT_RUN, PAPER, Table
 from smaknet_core.data.sampler import check_clips
 from smaknet_core.errors import ConfigError, printable, SmaknetError
 from smaknet_core.interrupts import interruption
@@ -25,6 +26,7 @@ from smaknet_core.pretrained import check_backbone, has_shipped, SHIPPED
 from smaknet_core.run_folder import lock
 from smaknet_core.trainer import Interrupted, make_fabric
 
+IN_FILES_ONLY = ('parameters', 'seconds', 'strict, %')  # columns; a terminal is narrow
 _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
 
@@ -167,12 +169,29 @@ def _plan(
 
 
 def _printed(table: Table) -> Printed:
-    printed = Printed(title=table.title)
-    for number, column in enumerate(table.head):
-        printed.add_column(column, justify='right' if number else 'left')
-    for number, row in enumerate(table.body):
-        printed.add_row(*map(Text, row), end_section=number + 1 == table.trained)
+    """Put what has been run on a terminal, rows by their short names; the files have it all."""
+    shown = _shown(table.head)
+    pairs = list(zip(table.body, table.numbers, strict=True))
+    missing = [str(numbers['row']) for _, numbers in pairs if numbers['seeds'] == 0]
+    caption = f'{NOT_RUN}: {", ".join(missing)}' if missing else None
+    printed = Printed(title=table.title, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    printed.add_column(table.head[0], min_width=16)
+    for number in shown:
+        printed.add_column(table.head[number], justify='right')
+    for row, numbers in pairs:
+        if numbers['seeds'] != 0:
+            name = str(numbers['row'] or row[0])
+            printed.add_row(*map(Text, (name, *(row[number] for number in shown))))
     return printed
+
+
+def _shown(head: Sequence[str]) -> list[int]:
+    """Choose the columns for a terminal, the first left out; a paper's goes with its own."""
+    shown: list[int] = []
+    for number, title in enumerate(head[1:], 1):
+        if (number - 1 in shown) if title == PAPER else title not in IN_FILES_ONLY:
+            shown.append(number)
+    return shown
 
 
 def _say(console: Console, words: str) -> None:
