@@ -36,9 +36,11 @@ def resize(image: Image, height: int, width: int) -> Image:
     # torch warns about read-only memory it might write to, and cannot read backwards (BGR views)
     if not (image.flags.writeable and image.flags.c_contiguous):
         image = image.copy()
-    batch = torch.from_numpy(image).permute(2, 0, 1)[None]  # 1 x 3 x H x W, a view
+    # 1 x 3 x H x W, a view. The first axis is put there first: else torch would not see that
+    # channels are innermost, and to turn its result around took a third of the time.
+    batch = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
     small = F.interpolate(batch, (height, width), mode='bilinear', antialias=True)
-    return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
+    return np.ascontiguousarray(small.permute(0, 2, 3, 1)[0].numpy())
 
 
 def to_input(images: torch.Tensor) -> torch.Tensor:
