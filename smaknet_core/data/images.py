@@ -61,6 +61,8 @@ _LAYOUTS: Final[Mapping[str, _Layout]] = {
     '16UC1': _Layout('u2', 1, None),
     '32FC1': _Layout('f4', 1, None),
 }
+# Newer OpenCV has JPEGs decoded to R, G, B at once: the same pixels without turning them around.
+_STRAIGHT: Final[int | None] = getattr(cv2, 'IMREAD_COLOR_RGB', None)
 # Distances, not pictures: readable with `decode_any`, never a network input.
 DEPTH_ENCODINGS: Final = frozenset({'16UC1', '32FC1'})
 # What `decode_any` reads; a node may hand other encodings to cv_bridge.
@@ -149,13 +151,16 @@ def decode_compressed(msg: Any) -> Image:
     _check_size(head.height, head.width)
     bayer = name.startswith('bayer_') and head.channels == 1
     flag = cv2.IMREAD_GRAYSCALE if bayer else cv2.IMREAD_COLOR
+    straight = _STRAIGHT if head.codec == 'JPEG' and not bayer else None
     try:
         # As the sensor sees it: a raw topic could not carry an EXIF rotation either.
-        pixels = cv2.imdecode(data, flag | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(data, (straight or flag) | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as err:
         raise ImageError(f'corrupt {head.codec} of {len(data)} bytes') from err
     if pixels is None or pixels.shape[:2] != (head.height, head.width):
         raise ImageError(f'corrupt {head.codec} of {len(data)} bytes')
+    if straight is not None:
+        return np.asarray(pixels, np.uint8)
     code = _BAYER.get(name[6:10], cv2.COLOR_GRAY2RGB) if bayer else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
@@ -186,7 +191,8 @@ def _probe_jpeg(data: bytes) -> _Head:
             at += 1
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             # Older OpenCV paints what is missing grey and calls it a picture.
-            if data.find(b'\xff\xd9', at) < 0:
+            # Looked for from the end, where it is.
+            if data.rfind(b'\xff\xd9', at) < 0:
                 raise ImageError(f'corrupt JPEG of {len(data)} bytes: cut before its end')
             height = int.from_bytes(data[at + 5 : at + 7], 'big')
             return _Head(

@@ -240,6 +240,18 @@ def test_grey_and_transparent_files_become_rgb():
     assert images.decode_compressed(compressed(png(rgba))).shape == (48, 64, 3)
 
 
+@pytest.mark.parametrize('sampling', ['411', '420', '422', '440', '444'])
+@pytest.mark.parametrize('shape', [(48, 64, 3), (37, 21, 3), (48, 64)])
+def test_a_jpeg_decoded_to_rgb_at_once_has_the_same_pixels(shape, sampling, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    factor = getattr(cv2, f'IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}')
+    options = [cv2.IMWRITE_JPEG_QUALITY, 80, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+    msg = compressed(cv2.imencode('.jpg', pixels, options)[1].tobytes())
+    at_once = images.decode_compressed(msg)
+    monkeypatch.setattr(images, '_STRAIGHT', None)
+    np.testing.assert_array_equal(images.decode_compressed(msg), at_once)
+
+
 def test_every_cut_of_a_jpeg_is_refused():
     """Older OpenCV returns such pictures half grey."""
     whole = jpeg(picture())
