@@ -12,19 +12,17 @@ certain by standing still.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import math
+from typing import TypeVar
 
 import numpy as np
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.motion import Belief
-from smaknet_core.matching.taught import (
-    Calibration,
-    Floats,
-    scaled_distances_to,
-    scales,
-    Taught,
-    WINDOW_S,
-)
+from smaknet_core.matching.around import Around, running
+from smaknet_core.matching.motion import Singles
+from smaknet_core.matching.taught import Calibration, Floats, scales, Taught, WINDOW_S
 from smaknet_core.types import Vector
+
+Values = TypeVar('Values', Floats, Singles)
 
 # What one set can say at most, as a log-likelihood ratio: that the scene is in a demonstration
 # rather than elsewhere, or the reverse, and that it is at one timestep rather than at another.
@@ -57,14 +55,14 @@ class Evidence:
     def __init__(
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
-        self._taught = tuple(taught)
         self._time_s = config.evidence_time_s
-        self._sigma, self._outlier = scales(taught, calibration)  # N each
         self._calibration = calibration
+        # Distances in units of each demonstration's own scale: then all have the same limits.
+        wider = scales(taught, calibration)[0] / calibration.sigma
+        self._unit = None if np.all(wider == 1) else np.asarray(1 / wider, np.float32)
         self._novelty = Novelty(calibration.sigma)
-        self._ends = np.cumsum([len(demonstration) for demonstration in taught])[:-1]
-        self._near = [_steps(demonstration, WINDOW_S) for demonstration in taught]
-        self._place = [_steps(demonstration, PLACE_S) for demonstration in taught]
+        self._near = Around(taught, WINDOW_S)
+        self._place = Around(taught, PLACE_S)
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -72,54 +70,55 @@ class Evidence:
 
     def weigh(
         self,
-        inside: Belief,
+        places: Singles,
         outside: float,
         embeddings: Mapping[str, Vector],
+        distances: Singles,
         dt_s: float | None,
-    ) -> tuple[Belief, float]:
+    ) -> tuple[Singles, float]:
         """
-        Turn a prediction into the posterior.
+        Tell what turns a prediction into the posterior.
 
         Args:
-            inside: R x N probabilities.
+            places: N probabilities.
             outside: probability of `elsewhere`; all sums to 1.
             embeddings: of the set, camera -> D.
+            distances: N, of the set to the timesteps, same views raised to others.
             dt_s: seconds since the last set, None for the first.
 
         Returns:
-            The same two, weighed.
+            N weights to multiply the probabilities by, and the new `outside`.
         """
         weight = 1.0 if dt_s is None else min(1.0, dt_s / self._time_s)
         novelty = self._novelty.measure(embeddings, dt_s)
-        distances = np.concatenate(
-            [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
-        )
-        places = inside.sum(axis=0, dtype=np.float64)
+        if self._unit is not None:
+            distances = distances * self._unit
+        outside = self._weigh_presence(places, outside, distances, weight, novelty)
+        scale = self._calibration
+        logs = log_likelihood(distances, scale.sigma, scale.outlier, scale.sharpness)
+        if novelty < 1:
+            # From each place goes what speaks for it but is not new; within a place all is kept.
+            logs -= (1 - novelty) * np.maximum(self._place.largest(logs), 0)
+        logs -= logs.max()
+        logs *= weight
+        weights = np.exp(logs, out=logs)
+        weights *= (1 - outside) / float(places @ weights)
+        return weights, outside
+
+    def _weigh_presence(
+        self, places: Singles, outside: float, distances: Singles, weight: float, novelty: float
+    ) -> float:
+        """Give the new probability of `elsewhere`."""
         # Whether the scene is in a demonstration at all is asked of the neighbourhood: where the
         # match is sharp, to be a little off the predicted timestep must not look like leaving.
-        nearest = -self._best_around(-distances, self._near)
-        present = presence(nearest, self._sigma, self._outlier)
-        gain = np.log(places @ np.exp(weight * present) / places.sum())
+        nearest = self._near.smallest(distances)
+        present = presence(nearest, self._calibration.sigma, self._calibration.outlier)
+        present *= weight
+        inside = 1 - outside
+        gain = math.log(float(places @ np.exp(present, out=present)) / inside)
         # Against the demonstrations even an old thing counts: that errs on the safe side.
-        odds = places.sum() / outside * np.exp(gain * novelty if gain > 0 else gain)
-        outside = min(max(float(1 / (1 + odds)), SURE), 1 - SURE)
-        logs = log_likelihood(distances, self._sigma, self._outlier, self._calibration.sharpness)
-        logs = self._discount(logs, novelty)
-        weighed = inside * np.exp(weight * (logs - logs.max())).astype(np.float32)
-        weighed *= (1 - outside) / weighed.sum(dtype=np.float64)
-        return weighed, outside
-
-    def _discount(self, logs: Floats, novelty: float) -> Floats:
-        """Take from each place what speaks for it but is not new; within a place all is kept."""
-        if novelty >= 1:
-            return logs
-        of_place = self._best_around(logs, self._place)
-        return np.asarray(logs - (1 - novelty) * np.maximum(of_place, 0))
-
-    def _best_around(self, logs: Floats, reach: Sequence[int]) -> Floats:
-        """Give the best within so many timesteps of each (a number for each demonstration)."""
-        parts = np.split(logs, self._ends)
-        return np.concatenate([running_max(*part) for part in zip(parts, reach, strict=True)])
+        odds = inside / outside * math.exp(gain * novelty if gain > 0 else gain)
+        return min(max(1 / (1 + odds), SURE), 1 - SURE)
 
 
 class Novelty:
@@ -140,23 +139,23 @@ class Novelty:
 
     def measure(self, embeddings: Mapping[str, Vector], dt_s: float | None) -> float:
         """Give 0 (nothing has changed) ... 1 (all is new) and remember the set."""
-        changes = [
-            float(np.linalg.norm(vector - self._recent[camera]))
-            for camera, vector in embeddings.items()
-            if camera in self._recent
-        ]
-        keep = 0.0 if dt_s is None else float(np.exp(-dt_s / MEMORY_S))
+        changes = []
+        for camera, vector in embeddings.items():
+            if camera in self._recent:
+                change = vector - self._recent[camera]
+                changes.append(math.sqrt(change @ change))
+        keep = 0.0 if dt_s is None else math.exp(-dt_s / MEMORY_S)
         for camera, vector in embeddings.items():
             recent = self._recent.get(camera, vector)
             self._recent[camera] = keep * recent + (1 - keep) * vector
         if not changes:
             return 1.0
         # What is new is that share of the squared error of a match which is not the old error.
-        share = (float(np.mean(changes)) / self._sigma - STILL) / (1 - STILL)
+        share = (sum(changes) / len(changes) / self._sigma - STILL) / (1 - STILL)
         return min(max(share, 0.0), 1.0) ** 2
 
 
-def presence(distances: Floats, sigma: Floats | float, outlier: Floats | float) -> Floats:
+def presence(distances: Values, sigma: float, outlier: float) -> Values:
     """
     Weigh being at a timestep against being elsewhere, as a log-likelihood ratio.
 
@@ -164,11 +163,15 @@ def presence(distances: Floats, sigma: Floats | float, outlier: Floats | float) 
 
     Args:
         distances: N.
-        sigma: distance of a true match, of each timestep or of all.
-        outlier: distance at which `elsewhere` is as likely, likewise.
+        sigma: distance of a true match.
+        outlier: distance at which `elsewhere` is as likely.
     """
-    logs = MOST_PRESENCE * (outlier**2 - distances**2) / slope(sigma, outlier)
-    return np.asarray(np.clip(logs, -MOST_PRESENCE, MOST_PRESENCE))
+    logs = distances * distances
+    np.subtract(outlier**2, logs, out=logs)
+    logs *= MOST_PRESENCE / float(slope(sigma, outlier))
+    np.minimum(logs, MOST_PRESENCE, out=logs)
+    np.maximum(logs, -MOST_PRESENCE, out=logs)
+    return logs
 
 
 def slope(sigma: Floats | float, outlier: Floats | float) -> Floats:
@@ -176,9 +179,7 @@ def slope(sigma: Floats | float, outlier: Floats | float) -> Floats:
     return np.asarray(np.maximum(outlier**2 - sigma**2, LEAST_SLOPE * outlier**2))
 
 
-def log_likelihood(
-    distances: Floats, sigma: Floats | float, outlier: Floats | float, sharpness: float
-) -> Floats:
+def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: float) -> Values:
     """
     Weigh timesteps against each other; below 0 are those that do not look like the set at all.
 
@@ -187,28 +188,22 @@ def log_likelihood(
 
     Args:
         distances: N.
-        sigma: distance of a true match, of each timestep or of all.
-        outlier: distance at which `elsewhere` is as likely, likewise.
+        sigma: distance of a true match.
+        outlier: distance at which `elsewhere` is as likely.
         sharpness: see `Calibration`.
     """
-    bounded = np.minimum(distances, FAR * outlier)
-    logs = sharpness * (outlier**2 - bounded**2) / (2 * sigma**2)
-    logs -= max(float(logs.max()) - MOST_PLACE / 2, 0)
-    return np.asarray(np.maximum(logs, logs.max() - MOST_PLACE))
+    logs = np.minimum(distances, FAR * outlier)
+    logs *= logs
+    np.subtract(outlier**2, logs, out=logs)
+    logs *= sharpness / (2 * sigma**2)
+    top = float(logs.max())
+    too_loud = max(top - MOST_PLACE / 2, 0)
+    logs -= too_loud
+    np.maximum(logs, top - too_loud - MOST_PLACE, out=logs)
+    return logs
 
 
 def running_max(values: Floats, reach: int) -> Floats:
     """Give the largest of the values up to `reach` places before and after each."""
-    largest = np.pad(values, reach, constant_values=-np.inf)
-    width = 1  # of the window that starts at each entry
-    while width < 2 * reach + 1:
-        step = min(width, 2 * reach + 1 - width)
-        largest = np.maximum(largest[:-step], largest[step:])
-        width += step
-    return largest
-
-
-def _steps(taught: Taught, seconds: float) -> int:
-    """Say how many timesteps of a demonstration fill some seconds, about."""
-    steps = len(taught) - 1
-    return min(steps, round(seconds * steps / taught.duration_s)) if steps else 0
+    padded = np.pad(values, reach, constant_values=-np.inf)
+    return np.asarray(running(np.maximum, padded, reach))

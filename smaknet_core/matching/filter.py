@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching.belief import Belief
 from smaknet_core.matching.evidence import Evidence
-from smaknet_core.matching.motion import Belief, Motion
+from smaknet_core.matching.measuring import Measuring
+from smaknet_core.matching.motion import Motion, Singles
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import Calibration, distances_to, Taught
+from smaknet_core.matching.taught import Calibration, Taught
 from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
@@ -36,8 +37,9 @@ class ForwardFilter:
     def __init__(
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
-        self._taught = tuple(taught)
-        self._motion = Motion([demonstration.times_s for demonstration in taught], config)
+        motion = Motion([demonstration.times_s for demonstration in taught], config)
+        self._belief = Belief(motion, [len(demonstration) for demonstration in taught])
+        self._measuring = Measuring(taught, calibration.same_view)
         self._evidence = Evidence(taught, calibration, config)
         self._summary = Summary(taught, calibration, config)
         self.reset()
@@ -45,20 +47,19 @@ class ForwardFilter:
     def reset(self) -> None:
         """Forget the stream: the next set is the first."""
         self._stamp_ns: int | None = None
-        self._outside = START_OUTSIDE
-        self._inside = self._motion.start(START_OUTSIDE)
+        self._belief.start(START_OUTSIDE)
         self._evidence.reset()
         self._summary.reset()
 
     @property
-    def posterior(self) -> tuple[Belief, float]:
+    def posterior(self) -> tuple[Singles, float]:
         """R x N probabilities of pace and timestep (demonstrations in a row), and `elsewhere`."""
-        return self._inside.copy(), self._outside
+        return self._belief.inside, self._belief.outside
 
     @property
     def elsewhere(self) -> float:
         """Probability that the scene is in no demonstration."""
-        return self._outside
+        return self._belief.outside
 
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """
@@ -70,12 +71,13 @@ class ForwardFilter:
             embeddings: camera -> D, at least one.
         """
         dt_s = self._pass_time(stamp_ns)
-        self._inside, self._outside = self._evidence.weigh(
-            self._inside, self._outside, embeddings, dt_s
+        belief = self._belief
+        distances, scaled = self._measuring.measure(embeddings)
+        weights, outside = self._evidence.weigh(
+            belief.places, belief.outside, embeddings, scaled, dt_s
         )
-        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
-        places = self._inside.sum(axis=0, dtype=np.float64)
-        return self._summary.match(stamp_ns, dt_s, places, self._outside, distances)
+        belief.weigh(weights, outside)
+        return self._summary.match(stamp_ns, dt_s, belief.places, outside, distances)
 
     def _pass_time(self, stamp_ns: int) -> float | None:
         """Predict up to `stamp_ns`; give the seconds since the last set, None for the first."""
@@ -84,6 +86,6 @@ class ForwardFilter:
             self.reset()
             dt_s = None
         if dt_s is not None:
-            self._inside, self._outside = self._motion.advance(self._inside, self._outside, dt_s)
+            self._belief.predict(dt_s)
         self._stamp_ns = stamp_ns
         return dt_s

@@ -10,11 +10,18 @@ together with a pace, or `elsewhere`. From timestep i the scene goes to i + 1 at
 so a scene at pace 1 needs on average as long as the demonstration took. Besides, it changes its
 pace, pauses, jumps (repeat, skip, restart), leaves the demonstration and comes back; each has its
 chance per second in `MatchConfig`.
+
+Computed by uniformisation: the events of all states are made to come at one rate, some of them
+doing nothing, so that their number is Poisson and every term of the sum is positive. At an event
+of a moving state, either its pace changes or it may *hop* to the next timestep; and all paces hop
+by the same matrix, only not equally often. So the sum over events is sorted by hops: what 0, 1,
+2 ... hops make of a belief is computed once, and how the paces mix meanwhile is a small table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 import math
 
 import numpy as np
@@ -22,7 +29,7 @@ from numpy.typing import NDArray
 from smaknet_core.config import MatchConfig
 
 Floats = NDArray[np.float64]
-Belief = NDArray[np.float32]
+Singles = NDArray[np.float32]
 
 # Chance per second that a moving scene draws another pace.
 PACE_CHANGE_PER_S = 0.5
@@ -33,11 +40,25 @@ RESTART_SHARE = 0.2
 # A gap between stamps below this share of the median one counts as this share: two stamps close
 # together would otherwise make the whole chain slow to compute.
 SHORTEST_GAP = 0.75
-# What the Poisson sum of `advance` may leave out.
+# What the Poisson sum may leave out.
 TAIL = 1e-5
-# Long predictions are made in chunks of so many events, with a sum of at most so many terms.
-CHUNK_EVENTS = 20
-CHUNK_TERMS = 50
+# Long predictions are made in steps of at most so many events, a sum of at most so many terms.
+STEP_EVENTS = 8.0
+STEP_TERMS = 24
+# Chances whose hops are computed at once: what the processor's cache holds.
+COLUMNS = 16384
+
+
+@dataclass(frozen=True)
+class Step:
+    """A prediction over a short time, sorted by the number of hops, K - 1 at most."""
+
+    moves: Singles  # R x K x R: from the last pace to the first, with so many hops
+    arrivals: Singles  # R x K: at each pace, so many hops after a jump or an entry
+    # K, the same of places whatever the pace, those that move having just drawn theirs.
+    place_moves: Singles
+    place_arrivals: Singles
+    outside: float  # the belief in `elsewhere` afterwards
 
 
 class Motion:
@@ -55,27 +76,28 @@ class Motion:
         self.pace_prior = _pace_prior(self.paces)  # R, sums to 1
         self._leave, self._enter = config.leave_per_s, config.enter_per_s
         self._jump = config.jump_per_s
+        speed = np.concatenate([1 / _gaps(times) for times in times_s])
+        fastest = float(speed.max())
         change = _pace_changes(self.pace_prior, config.pause_per_s)
-        hop = np.outer(self.paces, np.concatenate([1 / _gaps(times) for times in times_s]))
         outflow = change.sum(axis=0) + self._jump + self._leave
-        self._events_per_s = max(float((hop.max(axis=1) + outflow).max()), self._enter)
-        # (R - 1) x N: the share of each moving state that goes to the next timestep at one event.
-        self._hop = np.asarray(hop[1:] / self._events_per_s, np.float32)
-        self._hops = np.empty_like(self._hop)
-        # R x (R + 1): what one event does to the paces; last, what arrives from elsewhere.
-        stay = np.diag(1 - outflow / self._events_per_s)
-        self._mix = np.zeros((len(hop), len(hop) + 1), np.float32)
-        self._mix[:, :-1] = stay + change / self._events_per_s
-        # The beliefs after 0, 1, 2 ... events, each with the place prior as one more row. Single
-        # precision, for half the time; the filter scales to a sum of 1 with every set.
-        self._beliefs = np.empty((CHUNK_TERMS, len(hop) + 1, hop.shape[1]), np.float32)
-        self._beliefs[:, -1] = self.place_prior
+        hops = self.paces * fastest
+        self._events_per_s = max(float((hops + outflow).max()), self._enter)
+        # N: chance to hop at an event at which the fastest timestep surely hops.
+        self.hop = np.asarray(speed / (fastest or 1.0), np.float32)
+        moves = _count_hops(change - np.diag(outflow), hops, self._events_per_s)
+        drawn = moves @ self.pace_prior  # events x R x K
+        # For each number of events one row: all that a step needs is a weighted sum of rows.
+        tables = (moves, drawn, drawn.sum(axis=1))
+        self._table = np.hstack([np.float32(table.reshape(STEP_TERMS, -1)) for table in tables])
+        # K x N: what jumps bring anywhere, after so many hops.
+        prior = np.asarray(self.place_prior, np.float32)
+        self.arriving = hopped(prior, self.hop, STEP_TERMS)
 
-    def start(self, outside: float) -> Belief:
+    def start(self, outside: float) -> Singles:
         """Give the belief before anything was seen, R x N; `outside` is left for elsewhere."""
         return np.asarray(np.outer(self.pace_prior, self.place_prior) * (1 - outside), np.float32)
 
-    def advance(self, inside: Belief, outside: float, dt_s: float) -> tuple[Belief, float]:
+    def advance(self, inside: Singles, outside: float, dt_s: float) -> tuple[Singles, float]:
         """
         Predict the belief `dt_s` later.
 
@@ -87,54 +109,127 @@ class Motion:
         Returns:
             The same two, later; `inside` is not changed.
         """
-        chunks = max(1, math.ceil(self._events_per_s * dt_s / CHUNK_EVENTS))
-        weights = poisson(self._events_per_s * dt_s / chunks)
-        for _ in range(chunks):
-            inside, outside = self._advance_chunk(inside, outside, weights)
+        for step in self.steps(outside, dt_s):
+            arrived = step.arrivals @ self.arriving[: step.arrivals.shape[1]]
+            inside, outside = hop_and_mix(inside, self.hop, step.moves) + arrived, step.outside
         return inside, outside
 
-    def _advance_chunk(
-        self, inside: Belief, outside: float, weights: Sequence[float]
-    ) -> tuple[Belief, float]:
-        """
-        Sum the beliefs after 0, 1, 2 ... events, weighted by how likely so many are.
+    def steps(self, outside: float, dt_s: float) -> Iterator[Step]:
+        """Cut a prediction into steps of at most STEP_EVENTS events."""
+        count = max(1, math.ceil(self._events_per_s * dt_s / STEP_EVENTS))
+        weights = poisson(self._events_per_s * dt_s / count)
+        for _ in range(count):
+            came, outside = self._exchange(weights, outside)
+            yield self._step(np.array([weights, came], np.float32), outside)
 
-        This is uniformisation: the events of all states are made to come at one rate, some of
-        them doing nothing, so that their number is Poisson. Each term is positive.
-        """
-        beliefs = self._beliefs[: len(weights)]
-        beliefs[0, :-1] = inside
-        total_outside = weights[0] * outside
-        for count in range(1, len(weights)):
-            outside = self._event(beliefs[count - 1], beliefs[count, :-1], outside)
-            total_outside += weights[count] * outside
-        total = np.asarray(weights, np.float32) @ beliefs.reshape(len(weights), -1)
-        return total.reshape(beliefs[0].shape)[:-1], total_outside
+    def _step(self, events: Singles, outside: float) -> Step:
+        """Sum up what happens over 0, 1, 2 ... events, and after what came by jumps."""
+        paces, terms = len(self.paces), events.shape[1]
+        moved, came = events @ self._table[:terms]
+        ends = (paces * STEP_TERMS * paces, -STEP_TERMS)
+        return Step(
+            moved[: ends[0]].reshape(paces, STEP_TERMS, paces)[:, :terms],
+            came[ends[0] : ends[1]].reshape(paces, STEP_TERMS)[:, :terms],
+            moved[ends[1] :][:terms],
+            came[ends[1] :][:terms],
+            outside,
+        )
 
-    def _event(self, before: Belief, after: Belief, outside: float) -> float:
-        """Let one event happen: fill `after` (R x N) and return the new `outside`."""
-        inside = 1 - outside
-        came = (self._jump * inside + self._enter * outside) / self._events_per_s
-        self._mix[:, -1] = came * self.pace_prior
-        np.matmul(self._mix, before, out=after)
-        hops = np.multiply(before[1:-1], self._hop, out=self._hops)
-        moving = after[1:]
-        moving -= hops
-        # Nothing hops from a last timestep, so that the flat shift leaks into no other row.
-        ahead = moving.reshape(-1)[1:]
-        ahead += hops.reshape(-1)[:-1]
-        return outside + (self._leave * inside - self._enter * outside) / self._events_per_s
+    def _exchange(self, weights: Sequence[float], outside: float) -> tuple[list[float], float]:
+        """
+        Follow what `elsewhere` and the demonstrations exchange over 0, 1, 2 ... events.
+
+        Returns:
+            What arrives by jumps and entries with so many events left to come, and the new
+            `outside`. It nears its balance by one factor with every event, and so what arrives
+            after i events is `even + uneven * factor^i`.
+        """
+        leave, enter = self._leave / self._events_per_s, self._enter / self._events_per_s
+        factor, balance = 1 - leave - enter, leave / (leave + enter or 1)
+        jump = self._jump / self._events_per_s
+        even = jump + (enter - jump) * balance
+        uneven = (enter - jump) * (outside - balance)
+        came, later, faded = [0.0], 0.0, 0.0
+        for weight in reversed(weights[1:]):
+            later, faded = later + weight, faded * factor + weight
+            came.append(even * later + uneven * faded)
+        left = faded * factor + weights[0]
+        return came[::-1], balance + (outside - balance) * left
+
+
+def hop_and_mix(before: Singles, hop: Singles, mixing: Singles) -> Singles:
+    """
+    Let a belief hop 0, 1, 2 ... times and sum what comes of it.
+
+    Args:
+        before: rows x n.
+        hop: n, the chance to go from a column to the next; 0 in the last one.
+        mixing: out x K x rows: how much of each row after so many hops goes where.
+
+    Returns:
+        out x n.
+    """
+    out, terms, rows = mixing.shape
+    mixing = mixing.reshape(out, terms * rows)
+    length, width = before.shape[1], COLUMNS // rows
+    after = np.empty((out, length), np.float32)
+    for low in range(0, length, width):
+        # What hops in comes from before the first of these columns; what hops out is not needed.
+        first, last = max(0, low - terms + 1), min(low + width + 1, length)
+        chances = hop[first:last].copy()
+        chances[-1] = 0
+        stack = hopped(before[:, first:last].reshape(-1), np.tile(chances, rows), terms)
+        mixed = mixing @ stack.reshape(terms * rows, -1)
+        after[:, low : low + width] = mixed[:, low - first :][:, :width]
+    return after
+
+
+def hopped(before: Singles, hop: Singles, terms: int) -> Singles:
+    """Give what 0, 1, 2 ... hops make of n chances in a row: terms x n."""
+    stack = np.empty((terms, len(before)), np.float32)
+    stack[0] = before
+    hops = np.empty_like(before)
+    came = hops[:-1]
+    for last, new, ahead in zip(stack[:-1], stack[1:], stack[1:, 1:], strict=True):
+        np.multiply(last, hop, hops)
+        np.subtract(last, hops, new)
+        np.add(ahead, came, ahead)
+    return stack
 
 
 def poisson(mean: float) -> list[float]:
     """Give the Poisson probabilities of 0, 1, 2 ..., cut at TAIL and scaled to sum to 1."""
-    weights = [math.exp(-mean)]
-    left = 1 - weights[0]
-    while left > TAIL:
-        weights.append(weights[-1] * mean / len(weights))
-        left -= weights[-1]
-    total = sum(weights)
+    weight, count = math.exp(-mean), 0
+    weights, total = [weight], weight
+    while total < 1 - TAIL:
+        count += 1
+        weight *= mean / count
+        weights.append(weight)
+        total += weight
     return [weight / total for weight in weights]
+
+
+def _count_hops(local: Floats, hops: Floats, events_per_s: float) -> Singles:
+    """
+    Sort what so many events do to the paces by how many of them were hops.
+
+    Args:
+        local: R x R chances per second, from column to row, without hops.
+        hops: R, hops per second at each pace where they are fastest.
+        events_per_s: the rate of all events.
+
+    Returns:
+        events x R x hops x R: from the last pace to the first.
+    """
+    paces = len(hops)
+    table = np.zeros((STEP_TERMS, paces, STEP_TERMS, paces))
+    table[0, :, 0] = np.eye(paces)
+    stay = np.eye(paces) + (local - np.diag(hops)) / events_per_s
+    for events in range(1, STEP_TERMS):
+        before = table[events - 1]
+        table[events] = np.tensordot(stay, before, 1)
+        table[events, :, 1:] += (hops / events_per_s)[:, None, None] * before[:, :-1]
+    return np.asarray(table, np.float32)
 
 
 def _choose_paces(config: MatchConfig) -> Floats:

@@ -10,15 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.taught import (
-    ADJACENT_S,
-    Calibration,
-    distances_to,
-    scaled_distances_to,
-    scales,
-    Taught,
-    WINDOW_S,
-)
+from smaknet_core.matching.measuring import Measuring
+from smaknet_core.matching.taught import ADJACENT_S, Calibration, scales, Taught, WINDOW_S
 from smaknet_core.types import Match, State, Vector
 
 
@@ -33,7 +26,8 @@ class NearestNeighbour:
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
         self._taught = tuple(taught)
-        self._calibration, self._config = calibration, config
+        self._config = config
+        self._measuring = Measuring(taught, calibration.same_view)
         self._sigma, self._outlier = scales(taught, calibration)
         self._names = np.repeat(np.arange(len(self._taught)), [len(t) for t in self._taught])
         self._times_s = np.concatenate([t.times_s for t in self._taught])
@@ -51,10 +45,7 @@ class NearestNeighbour:
 
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """Take the embeddings (camera -> D) of one set and give its nearest timestep."""
-        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
-        scaled = np.concatenate(
-            [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
-        )
+        distances, scaled = self._measuring.measure(embeddings)
         weights = np.exp((self._outlier**2 - scaled**2) / (2 * self._sigma**2))
         self._elsewhere = float(1 / (1 + weights.max()))
         found = int(distances.argmin())

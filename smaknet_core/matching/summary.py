@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.standstill import Steps, stretches
 from smaknet_core.matching.taught import ADJACENT_S, Calibration, Floats, Taught, WINDOW_S
+from smaknet_core.matching.windows import Chances, quantiles, running_sums, Windows
 from smaknet_core.types import Match, State
 
 # The rate is smoothed over about this long.
@@ -19,8 +22,8 @@ MAX_RATE = 3.0
 # Not to know which of them it is is no ambiguity, up to so many seconds on either side.
 STANDING = 0.5
 STANDING_S = 5.0
-# Central share of the posterior that `interval_s` spans.
-INTERVAL = 0.9
+# Quantiles of the posterior that `interval_s` spans: its central 90 %.
+TAILS = np.array([0.05, 0.95])
 
 
 class Summary:
@@ -40,8 +43,9 @@ class Summary:
         self._calibration = calibration
         self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
-        self._window = _windows(taught, WINDOW_S)
-        self._place = _places(taught, self._window, STANDING * calibration.sigma)
+        window = _windows(taught, WINDOW_S)
+        self._window = Windows(*window)
+        self._place = Windows(*_places(taught, window, STANDING * calibration.sigma))
         self._labels = Labels(config)
         self._rate = RateMeter()
 
@@ -54,9 +58,9 @@ class Summary:
         self,
         stamp_ns: int,
         dt_s: float | None,
-        places: Floats,
+        places: Chances,
         outside: float,
-        distances: Floats,
+        distances: Singles,
     ) -> Match:
         """
         Summarise the belief after one set.
@@ -68,16 +72,15 @@ class Summary:
             outside: probability of `elsewhere`.
             distances: N, of the set to each timestep.
         """
-        mass = np.concatenate([[0.0], np.cumsum(places)])
+        mass = running_sums(places)
         found, mean_s = self._find_place(places, mass)
-        which = int(np.searchsorted(self._starts, found, side='right')) - 1
+        which = int(self._starts.searchsorted(found, side='right')) - 1
         taught, offset = self._taught[which], int(self._starts[which])
         timestep = found - offset
         temperature = self._calibration.temperature
-        low, high = self._window
-        confidence = sharpen(float(mass[high[found]] - mass[low[found]]), temperature)
-        low, high = self._place
-        certainty = sharpen(float(mass[high[found]] - mass[low[found]]), temperature)
+        confidence = sharpen(self._window.sum(places, mass, found), temperature)
+        certainty = sharpen(self._place.sum(places, mass, found), temperature)
+        low, high = quantiles(places, mass, slice(offset, offset + len(taught)), TAILS)
         time_s, duration_s = float(taught.times_s[timestep]), taught.duration_s
         return Match(
             stamp_ns=stamp_ns,
@@ -90,33 +93,30 @@ class Summary:
             distance=float(distances[found]),
             confidence=confidence,
             margin=self._margin(distances, found, taught, offset),
-            interval_s=_interval(places[offset : offset + len(taught)], taught.times_s),
+            interval_s=(float(taught.times_s[low]), float(taught.times_s[high])),
             state=self._labels.label(dt_s, outside, certainty, duration_s - time_s),
         )
 
-    def _find_place(self, places: Floats, mass: Floats) -> tuple[int, float]:
+    def _find_place(self, places: Chances, mass: Floats | None) -> tuple[int, float]:
         """
-        Find where most of the belief is (`mass` sums it up, from 0).
+        Find where most of the belief is (`mass` are its running sums).
 
         Returns:
             The timestep (of N) nearest to the mean of the window that holds most, and that mean
             in demonstration seconds.
         """
-        low, high = self._window
-        heaviest = int(np.argmax(mass[high] - mass[low]))
-        window = slice(low[heaviest], high[heaviest])
-        mean_s = float(np.average(self._times_s[window], weights=places[window] + 1e-300))
-        nearest = int(np.abs(self._times_s[window] - mean_s).argmin())
-        return int(low[heaviest]) + nearest, mean_s
+        window = self._window.of(self._window.heaviest(places, mass))
+        times_s, weights = self._times_s[window], places[window].astype(np.float64)
+        mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-300)
+        return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s
 
-    def _margin(self, distances: Floats, found: int, taught: Taught, offset: int) -> float:
+    def _margin(self, distances: Singles, found: int, taught: Taught, offset: int) -> float:
         """Give how much farther the best rival is; `elsewhere` is the rival if nothing else is."""
-        times = taught.times_s
-        time = times[found - offset]
-        low = offset + int(np.searchsorted(times, time - ADJACENT_S, side='left'))
-        high = offset + int(np.searchsorted(times, time + ADJACENT_S, side='right'))
+        times, time = taught.times_s, taught.times_s[found - offset]
+        low = offset + int(times.searchsorted(time - ADJACENT_S, side='left'))
+        high = offset + int(times.searchsorted(time + ADJACENT_S, side='right'))
         rival = min(distances[:low].min(initial=np.inf), distances[high:].min(initial=np.inf))
-        if not np.isfinite(rival):
+        if not math.isfinite(rival):
             rival = self._calibration.outlier
         return float(rival - distances[found])
 
@@ -139,7 +139,7 @@ class RateMeter:
             return self._rate
         moved_s = time_s - last[1]
         if abs(moved_s) <= JUMP_S + MAX_RATE * dt_s:
-            forget = 1 - float(np.exp(-dt_s / RATE_MEMORY_S))
+            forget = 1 - math.exp(-dt_s / RATE_MEMORY_S)
             self._rate += forget * (moved_s / dt_s - self._rate)
         return self._rate
 
@@ -213,11 +213,3 @@ def _places(
     highs = [high + start for (_, high), start in zip(found, starts, strict=False)]
     low, high = np.concatenate(lows), np.concatenate(highs)
     return np.minimum(low, window[0]), np.maximum(high, window[1])
-
-
-def _interval(places: Floats, times_s: Floats) -> tuple[float, float]:
-    """Give the central 90 % of the belief within one demonstration, in its seconds."""
-    mass = np.cumsum(places)
-    tails = mass[-1] * np.array([(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    low, high = np.minimum(np.searchsorted(mass, tails), len(places) - 1)
-    return float(times_s[low]), float(times_s[high])

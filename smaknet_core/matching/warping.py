@@ -17,15 +17,10 @@ import numpy as np
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching.evidence import slope
 from smaknet_core.matching.filter import RESET_GAP_S
+from smaknet_core.matching.measuring import Measuring
+from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import (
-    Calibration,
-    distances_to,
-    Floats,
-    scaled_distances_to,
-    scales,
-    Taught,
-)
+from smaknet_core.matching.taught import Calibration, Floats, scales, Taught
 from smaknet_core.types import Match, Vector
 
 # What a path earned counts for about this long.
@@ -53,8 +48,8 @@ class SubsequenceWarping:
     def __init__(
         self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
     ) -> None:
-        self._taught = tuple(taught)
-        self._calibration, self._config = calibration, config
+        self._config = config
+        self._measuring = Measuring(taught, calibration.same_view)
         sigma, self._outlier = scales(taught, calibration)  # N each
         self._scale = slope(sigma, self._outlier)  # N: squared distance that is worth 1
         # What a second of score is worth as a log-likelihood, of each timestep.
@@ -85,11 +80,8 @@ class SubsequenceWarping:
     def update(self, stamp_ns: int, embeddings: Mapping[str, Vector]) -> Match:
         """Take one set (camera -> D) and say where it is; stamps as for `ForwardFilter`."""
         dt_s = self._pass_time(stamp_ns)
-        scaled = np.concatenate(
-            [scaled_distances_to(taught, embeddings, self._calibration) for taught in self._taught]
-        )
+        distances, scaled = self._measuring.measure(embeddings)
         self._extend(scaled, self._config.evidence_time_s if dt_s is None else dt_s)
-        distances = np.concatenate([distances_to(taught, embeddings) for taught in self._taught])
         outside = self.elsewhere
         places = (1 - outside) * self._weights()
         return self._summary.match(stamp_ns, dt_s, places, outside, distances)
@@ -103,7 +95,7 @@ class SubsequenceWarping:
         self._stamp_ns = stamp_ns
         return dt_s
 
-    def _extend(self, distances: Floats, dt_s: float) -> None:
+    def _extend(self, distances: Singles, dt_s: float) -> None:
         """Let every path go on by one set, at N distances."""
         earned = np.maximum((self._outlier**2 - distances**2) / self._scale, -MOST_LOSS)
         costs = MOVE * (self._outlier**2 / self._scale - earned)

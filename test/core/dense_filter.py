@@ -70,18 +70,19 @@ class SlowFilter:
     def __init__(self, taught, calibration, config):
         self.taught, self.calibration, self.config = taught, calibration, config
         times_s = [demo.times_s for demo in taught]
-        self.generator = dense_generator(times_s, config)
-        motion = Motion(times_s, config)
+        motion = self.move_by(times_s, config)
         start = np.outer(motion.pace_prior, motion.place_prior).ravel()
         self.belief = np.append((1 - START_OUTSIDE) * start, START_OUTSIDE)
         self.stamp, self.recent, self.predictions = None, None, {}
 
+    def move_by(self, times_s, config):
+        self.generator = dense_generator(times_s, config)
+        return Motion(times_s, config)
+
     def update(self, stamp, vector):
         dt_s = None if self.stamp is None else (stamp - self.stamp) / 1e9
         if dt_s is not None:
-            if dt_s not in self.predictions:
-                self.predictions[dt_s] = exponential(self.generator * dt_s)
-            self.belief = self.predictions[dt_s] @ self.belief
+            self.predict(dt_s)
         self.stamp = stamp
         novelty = self.novelty(vector, dt_s)
         weight = 1 if dt_s is None else min(1, dt_s / self.config.evidence_time_s)
@@ -96,6 +97,11 @@ class SlowFilter:
         place = np.maximum(self.best(logs, PLACE_S), 0)
         inside = inside * np.exp(weight * (logs - (1 - novelty) * place))
         self.belief = np.append(inside.ravel() / inside.sum() * (1 - outside), outside)
+
+    def predict(self, dt_s):
+        if dt_s not in self.predictions:
+            self.predictions[dt_s] = exponential(self.generator * dt_s)
+        self.belief = self.predictions[dt_s] @ self.belief
 
     def distances(self, vector):
         return np.concatenate(
@@ -127,3 +133,20 @@ class SlowFilter:
         keep = np.exp(-dt_s / MEMORY_S)
         self.recent = keep * self.recent + (1 - keep) * vector
         return max(0, min(1, (change / self.calibration.sigma - STILL) / (1 - STILL))) ** 2
+
+
+class PlainFilter(SlowFilter):
+    """
+    The same with the chain's own prediction, for demonstrations too long for a dense matrix.
+
+    Every timestep is predicted at every pace, as `test_motion.py` compares with the dense matrix.
+    """
+
+    def move_by(self, times_s, config):
+        self.motion = Motion(times_s, config)
+        return self.motion
+
+    def predict(self, dt_s):
+        inside = self.belief[:-1].reshape(len(self.motion.paces), -1).astype(np.float32)
+        inside, outside = self.motion.advance(inside, self.belief[-1], dt_s)
+        self.belief = np.append(inside.ravel(), outside)

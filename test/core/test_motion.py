@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching import motion as motion_module
 from smaknet_core.matching.motion import Motion, poisson
 
 CONFIG = MatchConfig()
@@ -43,6 +44,16 @@ def test_predicting_twice_is_predicting_once_over_the_sum(first, second, gaps):
     assert twice_out == pytest.approx(once_out, abs=5e-5)
     assert once.sum() + once_out == pytest.approx(1, abs=1e-4)
     assert (once >= 0).all()
+
+
+def test_a_long_chain_is_predicted_in_parts(monkeypatch):
+    rng = np.random.default_rng(3)
+    motion = Motion([np.append(0, np.cumsum(rng.uniform(0.05, 0.15, 399)))], CONFIG)
+    inside = (rng.random((len(motion.paces), 400)) / 2400).astype(np.float32)
+    whole, _ = motion.advance(inside, 0.2, 0.3)
+    monkeypatch.setattr(motion_module, 'COLUMNS', 64 * len(motion.paces))
+    parts, _ = motion.advance(inside, 0.2, 0.3)
+    np.testing.assert_allclose(parts, whole, atol=1e-9, rtol=1e-5)
 
 
 def test_the_pace_as_taught_takes_as_long_as_the_demonstration_took():
