@@ -169,11 +169,14 @@ class AugmentConfig:
     saturation: float = 0.3
     # Largest side of a grey patch over the image, as a share of the frame; 0 means none.
     patch: float = 0.0
+    # Largest share of foreign soft patches of colour mixed over the image, so that what stands
+    # around counts less; 0 means none.
+    background: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.zoom
         _check(0 < low <= high <= 10, 'augment.zoom', self.zoom, '0 < low <= high <= 10')
-        for name in ('shift', 'brightness', 'contrast', 'saturation', 'patch'):
+        for name in ('shift', 'brightness', 'contrast', 'saturation', 'patch', 'background'):
             value = getattr(self, name)
             _check(0 <= value <= 1, f'augment.{name}', value, '0 ... 1')
 

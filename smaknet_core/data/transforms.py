@@ -17,6 +17,7 @@ from torch.nn import functional as F
 # Grey level that becomes 0, and how many levels become 1. Kept in model files as `preprocessing`.
 PIXEL_MEAN = 127.5
 PIXEL_SCALE = 127.5
+PATCHES = 8  # of a foreign background, along each side
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -62,6 +63,8 @@ class Augment:
         """
         images = self._move(images, noise)
         images = self._recolour(images, noise)
+        if self._config.background:
+            images = self._mix(images, noise)
         return self._cover(images, noise) if self._config.patch else images
 
     def _move(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
@@ -87,6 +90,13 @@ class Augment:
         centre = images.mean(dim=(1, 2, 3), keepdim=True)
         images = centre + (images - centre) * (1 + draw(config.contrast))
         return (images + 2 * draw(config.brightness)).clamp(-1, 1)
+
+    def _mix(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
+        count, _, height, width = images.shape
+        coarse = (noise.rand(count, 3, PATCHES, PATCHES) * 2 - 1).to(images.device)
+        foreign = F.interpolate(coarse, (height, width), mode='bicubic', align_corners=False)
+        share = (noise.rand(count, 1, 1, 1) * self._config.background).to(images.device)
+        return images + share * (foreign.clamp(-1, 1) - images)
 
     def _cover(self, images: torch.Tensor, noise: Noise) -> torch.Tensor:
         count, _, height, width = images.shape

@@ -13,7 +13,7 @@ from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, resize, to_input
 import torch
 
-FIELDS = ('shift', 'brightness', 'contrast', 'saturation', 'patch')
+FIELDS = ('shift', 'brightness', 'contrast', 'saturation', 'patch', 'background')
 
 
 def still(**more):
@@ -158,3 +158,16 @@ def test_patches_are_grey_and_no_larger_than_said():
     share = (covered == 0).float().mean(dim=(1, 2, 3))
     assert (share > 0).any()
     assert share.max() <= 0.5 * 0.5 + 0.05
+
+
+def test_a_foreign_background_is_mixed_in_up_to_its_share():
+    grey = torch.zeros(40, 3, 96, 96)
+    mixed = augmented(still(background=0.5), grey)
+    strongest = mixed.abs().amax(dim=(1, 2, 3))
+    assert strongest.max() <= 0.5 + 1e-5
+    assert strongest.max() > 0.3
+    assert strongest.min() < 0.1  # another share for each image
+    rough = (mixed[..., 1:] - mixed[..., :-1]).abs().amax(dim=(1, 2, 3))
+    assert (rough < 0.6 * strongest).all(), 'patches are soft'
+    white = augmented(still(background=1.0), torch.ones(40, 3, 32, 32))
+    assert white.max() <= 1 + 1e-5  # a mean of the image and the pattern, not a sum
