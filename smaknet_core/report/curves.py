@@ -47,9 +47,11 @@ def draw_curves(groups: Mapping[str, Mapping[str, Sequence[Curve]]]) -> bytes:
         for axes, (title, systems) in zip(grid, groups.items(), strict=True):
             for panel, (along, label) in zip(axes, ACROSS, strict=True):
                 _draw(panel, systems, along)
-                panel.set(xlabel=label, ylim=(0, None), xlim=(0, None))
+                panel.set(xlabel=label)
+                panel.set_xlim(left=0)
             axes[0].set(title=plain(title), ylabel='alignment error, %')
             axes[-1].legend(loc='upper left', bbox_to_anchor=(1.0, 1.0), fontsize=8)
+        grid[0, 0].set_ylim(bottom=0)  # of all; sooner, it would cut off what is drawn later
         return png(figure)
 
 

@@ -30,6 +30,17 @@ def test_two_panels_per_group_with_lines_in_both():
             assert drawn[rows, columns].any()
 
 
+def test_a_later_group_that_is_higher_is_not_cut_off():
+    low = Curve([10, 20, 40], [1.0, 2.0, 3.5], [0.3, 0.2, 0.1])
+    high = Curve([10, 20, 40], [1.0, 2.0, 3.5], [0.9, 0.9, 0.9])
+    image = picture(draw_curves({'low': {'one': [low]}, 'high': {'one': [high]}}))
+    height, width = image.shape[:2]
+    lower_left = coloured(image)[height // 2 :, : width // 3]
+    rows = np.flatnonzero(lower_left.sum(axis=1) > width // 10)  # the line is flat
+    assert len(rows)
+    assert rows.max() < height // 4
+
+
 def test_nothing_to_draw():
     with pytest.raises(DataError, match='no learning curves'):
         draw_curves({})
