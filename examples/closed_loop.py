@@ -131,7 +131,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--demonstrator', choices=('hand', 'robot'), default='hand')
     parser.add_argument('--disturb', choices=('none', *KINDS), help='this only; default: in turn')
     parser.add_argument('--lab', type=int, default=0, help='laboratory; the model has to know it')
-    parser.add_argument('--lookahead', type=float, default=0.6, help='seconds')
+    parser.add_argument('--lookahead', type=float, default=1.5, help='seconds')
     return parser.parse_args()
 
 

@@ -1,34 +1,31 @@
 """
-A consumer of matches: commands the joints a robot had in a demonstration, a little ahead of now.
+A consumer of matches: has an arm do again what it did in a recording, while the scene follows.
 
     python examples/follow_demonstration.py demos/episode_000 --ros-args \
         -r joint_trajectory:=/joint_trajectory_controller/joint_trajectory
 
-Each match asks for the joint states recorded `lookahead` seconds later, to be reached that long
-after the frames were taken, by the recorded way from where the arm is: a scene that lags slows it.
-Without a match younger than `timeout` the arm is told to hold. Only standard messages come and go.
+Each match commands the recorded way from where the arm is, at the recorded pace, up to `lookahead`
+seconds after the match: an arm that lags is waited for, and so is a scene that does. Without a
+match younger than `timeout` the arm is told to hold. Only standard messages come and go.
 """
 
-import bisect
 import json
 import sys
 
 import numpy as np
 import rclpy
-from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
-from rclpy.time import Time
+from rclpy.time import Duration
 from sensor_msgs.msg import JointState, TimeReference
 from smaknet_core.data.bags import open_recording
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-POINTS = 6  # of the way, per command
-LEAD_NS = 200_000_000  # a command may be so far ahead of the arm, in time of the recording
-SAME = 0.003  # rad, or m where a joint slides: postures that differ by less are one
+LEAD_S = 0.2  # what is commanded for now is at most so far ahead of the arm, in the recording
+SLOPE = 0.01  # rad/s: of postures that are alike, the arm is in the one it was to be in by now
 
 
 class FollowDemonstration(Node):
@@ -36,15 +33,12 @@ class FollowDemonstration(Node):
 
     def __init__(self, states: list[JointState]) -> None:
         super().__init__('follow_demonstration')
-        self._names = list(states[0].name)
-        self._stamps = [Time.from_msg(state.header.stamp).nanoseconds for state in states]
-        self._positions = np.array([state.position for state in states])
-        self._ahead_ns = int(1e9 * self.declare_parameter('lookahead', 0.6).value)  # from seconds
-        self._timeout = self.declare_parameter('timeout', 0.5).value  # seconds
-        self._origins: dict[str, int] = {}  # of demonstrations, by the `source` of matches
-        self._place = 0  # of the arm in the recording
-        self._way = ()  # of the last command: two times now, two of the recording
-        self._measured, self._matched, self._holds = None, None, False
+        self._names, self._joints = states[0].name, np.array([s.position for s in states])
+        self._times = np.array([seconds(state.header.stamp) for state in states])
+        self._lookahead = self.declare_parameter('lookahead', 1.5).value  # s
+        self._timeout = self.declare_parameter('timeout', 0.5).value  # s
+        self._origins, self._measured = {}, {}  # by the `source` of matches; by the joints' names
+        self._matched, self._way = None, None  # stamp; of the last command: when, from, to
         latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, 'smaknet_matcher/info', self._take_info, latched)
         self.create_subscription(TimeReference, 'smaknet_matcher/match', self._take_match, 10)
@@ -54,63 +48,59 @@ class FollowDemonstration(Node):
 
     def _take_info(self, msg: String) -> None:
         taught = json.loads(msg.data)['demonstrations']
-        self._origins = {one['source']: one['origin_stamp_ns'] for one in taught}
+        begins = {one['source']: one['origin_stamp_ns'] / 1e9 for one in taught}
+        first, last = self._times[[0, -1]]  # what begins elsewhere is of another recording
+        self._origins = {k: at for k, at in begins.items() if first - 1 < at < last}
 
     def _take_joints(self, msg: JointState) -> None:
-        self._measured = msg
+        self._measured.update(zip(msg.name, msg.position, strict=True))
 
     def _take_match(self, msg: TimeReference) -> None:
-        origin = self._origins.get(msg.source, 0)
-        mine = self._stamps[0] - 10**9 < origin < self._stamps[-1]  # else of another recording
-        if not mine or self._measured is None or self._age(msg.header.stamp) > self._timeout:
+        stamp, now = seconds(msg.header.stamp), self._now()
+        known = msg.source in self._origins and self._measured.keys() >= set(self._names)
+        if not known or now - stamp > self._timeout:
             return
-        now, begin = (
-            self.get_clock().now().nanoseconds,
-            Time.from_msg(msg.header.stamp).nanoseconds,
-        )
-        at = origin + Time.from_msg(msg.time_ref).nanoseconds
-        # From where the last command is by now, but not far ahead of where the arm really is.
-        by_now = np.interp(now, *self._way) if self._way else at
-        by_now = min(by_now, self._arm_is_at() + LEAD_NS)
-        self._matched, self._holds = msg.header.stamp, False
-        self._way = (np.array([now, begin + self._ahead_ns]), [by_now, at + self._ahead_ns])
-        due = np.linspace(now, max(self._way[0][1], now + 10**7), POINTS + 1)[1:]
-        places = np.linspace(by_now, at + self._ahead_ns, POINTS + 1)[1:]
-        self._command(self._names, [self._recorded(place) for place in places], (due - now) / 1e9)
+        scene = self._origins[msg.source] + seconds(msg.time_ref)
+        when, start, end = self._way or (now, scene, scene)
+        commanded = min(start + now - when, end)  # for now
+        arm = self._arm_is_at(commanded)
+        start = np.clip(commanded, arm, arm + LEAD_S)
+        end = max(start, scene + self._lookahead)
+        self._matched, self._way = stamp, (now, start, end)
+        after = np.linspace(0, self._lookahead, 1 + round(10 * self._lookahead))[1:]
+        places = np.minimum(start + after, end)
+        way = [np.interp(places, self._times, positions) for positions in self._joints.T]
+        self._command(np.transpose(way), after)
 
-    def _arm_is_at(self) -> int:
-        """Find the time of the recording whose joints are those measured, near where it was."""
-        near = range(max(self._place - 50, 0), min(self._place + 50, len(self._stamps)))
-        measured = dict(zip(self._measured.name, self._measured.position, strict=True))
-        joints = [measured[name] for name in self._names]
-        off = np.abs(self._positions[near.start : near.stop] - joints).max(axis=1)
-        self._place = near.start + int(np.flatnonzero(off <= off.min() + SAME)[-1])
-        return self._stamps[self._place]
+    def _arm_is_at(self, expected: float) -> float:
+        """Find when the arm was recorded to be as it is now."""
+        off = np.abs(self._joints - self._posture()).max(axis=1)
+        return self._times[np.argmin(off + SLOPE * np.abs(self._times - expected))]
 
-    def _recorded(self, stamp_ns: int) -> np.ndarray:
-        """Give the joints at a time of the recording, interpolated; its ends beyond them."""
-        after = min(max(bisect.bisect(self._stamps, stamp_ns), 1), len(self._stamps) - 1)
-        first, last = self._stamps[after - 1], self._stamps[after]
-        through = min(max((stamp_ns - first) / (last - first), 0), 1)
-        return (1 - through) * self._positions[after - 1] + through * self._positions[after]
+    def _posture(self) -> list[float]:
+        return [self._measured[name] for name in self._names]
 
     def _watch(self) -> None:
-        stale = self._matched is not None and self._age(self._matched) > self._timeout
-        if stale and not self._holds and self._measured is not None:
+        if self._matched is not None and self._now() - self._matched > self._timeout:
             self.get_logger().warning('no match any more: holding')
-            self._command(self._measured.name, [self._measured.position], [0.1])
-            self._holds = True
+            self._command([self._posture()], [0.1])
+            self._matched, self._way = None, None
 
-    def _age(self, stamp) -> float:
-        return (self.get_clock().now().nanoseconds - Time.from_msg(stamp).nanoseconds) / 1e9
-
-    def _command(self, names, points, seconds) -> None:
-        """Ask for joint positions so many seconds after this arrives."""
-        msg = JointTrajectory(joint_names=list(names))
-        for positions, after in zip(points, seconds, strict=True):
-            due = Duration(seconds=float(after)).to_msg()
-            msg.points.append(JointTrajectoryPoint(positions=list(positions), time_from_start=due))
+    def _command(self, points, seconds_from_now) -> None:
+        msg = JointTrajectory(joint_names=self._names)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        for positions, after in zip(points, seconds_from_now, strict=True):
+            due = Duration(seconds=after).to_msg()
+            msg.points.append(JointTrajectoryPoint(positions=positions, time_from_start=due))
         self._output.publish(msg)
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds / 1e9
+
+
+def seconds(stamp) -> float:
+    """Give a message's time as a number."""
+    return stamp.sec + stamp.nanosec / 1e9
 
 
 def recorded_joints(path: str) -> list[JointState]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import sys
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -31,7 +31,7 @@ from trajectory_msgs.msg import JointTrajectory
 CAMERAS = ('third_person', 'first_person')
 BEGIN_NS = 1_000 * 10**9  # of simulated time: stamps of zero are not set
 FRAME_EVERY, JOINTS_EVERY = 10, 3  # steps of the physics
-ANSWER_AFTER, ANSWER_WAIT_S = 5, 2.0  # steps until a match is acted on; real time it may take
+ANSWER_AFTER, ANSWER_WAIT_S = 5, 10.0  # steps until a match is acted on; real time it may take
 ARRIVED_RAD, SETTLES_S = 0.03, 0.5
 WAIT_S = 60.0  # for somebody to look and to command
 
@@ -58,7 +58,7 @@ class SimulatedRobot(Node):
         self._executor.add_node(self)
         status = 'smaknet_matcher/match_status'
         self.create_subscription(DiagnosticArray, status, self._take_status, 10)
-        self._seen_ns = self._taken_ns = 0  # stamps: of the last set matched, of the last frames
+        self._taken_ns = self._answered_ns = 0  # stamps: of the last frames, of what answers them
         self._trace: list[tuple[float, float]] = []
         self._taken_cup = False
         self._place = 0  # in the plan, of the arm
@@ -119,16 +119,17 @@ class SimulatedRobot(Node):
             self._taken_ns = self._now_ns()
 
     def _await_match(self) -> None:
-        """Let time stand until the last frames are matched: a busy machine changes no result."""
+        """Let time stand until the last frames are answered: a busy machine changes no result."""
         deadline = time.monotonic() + ANSWER_WAIT_S
-        while self._options.watched and self._seen_ns < self._taken_ns:
+        while self._options.watched and self._answered_ns < self._taken_ns:
             self._executor.spin_once(timeout_sec=0.02)
             if time.monotonic() > deadline:
-                return  # the node may have refused them
-        self._executor.spin_once(timeout_sec=0.02 if self._options.watched else 0.0)
+                return  # the matcher may have refused them
 
     def _take_status(self, msg: DiagnosticArray) -> None:
-        self._seen_ns = to_ns(msg.header.stamp)
+        """Without a match there is nothing that a command would answer."""
+        if msg.status[0].level != DiagnosticStatus.OK:
+            self._answered_ns = to_ns(msg.header.stamp)
 
     def _publish_joints(self) -> None:
         names, positions = list(self.cell.joint_names), self.cell.joints().tolist()
@@ -151,6 +152,7 @@ class SimulatedRobot(Node):
         stamp_ns = to_ns(msg.header.stamp) or self._now_ns()
         late = [p.time_from_start.sec + p.time_from_start.nanosec / 1e9 for p in msg.points]
         self.cell.command((stamp_ns - BEGIN_NS) / 1e9 + np.array(late), points)
+        self._answered_ns = stamp_ns
 
     def _demonstrated_s(self) -> float:
         """Where in the plan the arm is; it neither goes back in it nor far ahead at once."""
