@@ -41,8 +41,8 @@ class FollowDemonstration(Node):
         self._matched, self._way = None, None  # stamp; of the last command: when, from, to
         latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, 'smaknet_matcher/info', self._take_info, latched)
-        self.create_subscription(TimeReference, 'smaknet_matcher/match', self._take_match, 10)
         self.create_subscription(JointState, 'joint_states', self._take_joints, 10)
+        self.create_subscription(TimeReference, 'smaknet_matcher/match', self._take_match, 10)
         self._output = self.create_publisher(JointTrajectory, 'joint_trajectory', 10)
         self.create_timer(0.05, self._watch)
 

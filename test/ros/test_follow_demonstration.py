@@ -27,8 +27,9 @@ LOOKAHEAD_S, TIMEOUT_S = 0.5, 0.4
 
 
 def joints_at(time_s: float) -> list[float]:
-    """Where the recorded joints were: at half a radian and a radian per second."""
-    return [0.5 * time_s, -1.0 * time_s]
+    """Where the recorded joints were: half a radian and a radian per second; still from 3 to 4."""
+    moved_s = min(time_s, 3.0) + max(time_s - 4.0, 0.0)
+    return [0.5 * moved_s, -1.0 * moved_s]
 
 
 def write_joints(folder: Path) -> Path:
@@ -80,9 +81,16 @@ class Robot:
         self.graph.wait(lambda: len(self.commands[-1].points) == 1, 'the arm to be held')
         self.commands.clear()
 
-    def match(self, time_s: float, source: str = 'pour@1a2b3c4d', late_s: float = 0.0) -> None:
-        """Say that the scene is at a time of the demonstration, and that the arm is as well."""
-        self._joints.publish(JointState(name=NAMES[::-1], position=joints_at(time_s)[::-1]))
+    def match(
+        self,
+        time_s: float,
+        source: str = 'pour@1a2b3c4d',
+        late_s: float = 0.0,
+        arm_s: float | None = None,
+    ) -> None:
+        """Say where in the demonstration the scene is; the arm is there as well, or at its own."""
+        joints = joints_at(time_s if arm_s is None else arm_s)
+        self._joints.publish(JointState(name=NAMES[::-1], position=joints[::-1]))
         self.graph.spin(0.05)
         msg = TimeReference(source=source, time_ref=to_time(round(time_s * 1e9)))
         msg.header.stamp = to_time(time.time_ns() - round(late_s * 1e9))
@@ -93,6 +101,15 @@ class Robot:
         self.graph.wait(lambda: len(self.commands) >= count, f'{count} commands')
         return self.commands[-1]
 
+    def led(self, count: int) -> Any:
+        """Wait until so many commands have led on; give the last of those."""
+
+        def found() -> list[Any]:
+            return [command for command in self.commands if len(command.points) > 1]
+
+        self.graph.wait(lambda: len(found()) >= count, f'{count} commands that lead on')
+        return found()[-1]
+
 
 @pytest.fixture
 def robot(graph: Any, tmp_path: Path) -> Robot:
@@ -101,6 +118,11 @@ def robot(graph: Any, tmp_path: Path) -> Robot:
 
 def seconds(duration: Any) -> float:
     return duration.sec + duration.nanosec / 1e9
+
+
+def ways(command: Any) -> list[float]:
+    """Where the shoulder goes."""
+    return [point.positions[0] for point in command.points]
 
 
 def test_commands_what_was_recorded_a_little_later_and_holds_when_matches_end(
@@ -115,9 +137,8 @@ def test_commands_what_was_recorded_a_little_later_and_holds_when_matches_end(
     dues = [seconds(point.time_from_start) for point in command.points]
     assert dues == sorted(dues)
     assert dues[0] > 0
-    ways = [point.positions[0] for point in command.points]
-    assert ways == sorted(ways)  # by the recorded way, not back
-    assert ways[0] > joints_at(1.0)[0] - 1e-6
+    assert ways(command) == sorted(ways(command))  # by the recorded way, not back
+    assert ways(command)[0] > joints_at(1.0)[0] - 1e-6
     hold = robot.command(2)
     assert dict(zip(hold.joint_names, hold.points[0].positions, strict=True)) == pytest.approx(
         dict(zip(NAMES, joints_at(1.0), strict=True))
@@ -137,6 +158,32 @@ def test_old_matches_and_those_of_other_recordings_move_nothing(robot: Robot) ->
     assert list(last.positions) == pytest.approx(
         joints_at(4.95), abs=1e-6
     )  # no further than its end
+
+
+def test_an_arm_ahead_of_its_match_goes_on_at_the_recorded_pace_as_far_as_the_lookahead(
+    robot: Robot,
+) -> None:
+    """A match that lags less than that must not slow the arm: what stands still is not matched."""
+    robot.match(1.0, arm_s=1.25)
+    command = robot.led(1)
+    places = [min(1.25 + seconds(point.time_from_start), 1.5) for point in command.points]
+    expected = [joints_at(place)[0] for place in places]
+    assert ways(command) == pytest.approx(expected, abs=1e-5)
+    robot.match(1.0, arm_s=1.5 + 0.3)
+    assert ways(robot.led(2)) == pytest.approx([joints_at(1.8)[0]] * len(command.points), abs=1e-5)
+
+
+def test_an_arm_that_is_held_is_waited_for(robot: Robot) -> None:
+    for number in range(1, 8):
+        robot.match(1.0 + 0.1 * number, arm_s=1.0)
+        command = robot.led(number)
+        soon_s = seconds(command.points[0].time_from_start)
+        assert command.points[0].positions[0] <= joints_at(1.0 + 0.2 + soon_s)[0] + 1e-6
+
+
+def test_where_the_recording_stands_still_the_match_says_how_far_the_arm_is(robot: Robot) -> None:
+    robot.match(3.8)
+    assert robot.led(1).points[-1].positions[0] == pytest.approx(joints_at(4.3)[0], abs=1e-6)
 
 
 def test_a_recording_without_joints_is_refused_in_one_line(graph: Any, world: Any) -> None:
