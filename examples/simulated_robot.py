@@ -33,7 +33,7 @@ BEGIN_NS = 1_000 * 10**9  # of simulated time: stamps of zero are not set
 FRAME_EVERY, JOINTS_EVERY = 10, 3  # steps of the physics
 ANSWER_AFTER, ANSWER_WAIT_S = 5, 10.0  # steps until a match is acted on; real time it may take
 ARRIVED_RAD, SETTLES_S = 0.03, 0.5
-WAIT_S = 60.0  # for somebody to look and to command
+WAIT_S = 300.0  # for somebody to look and to command
 
 
 class SimulatedRobot(Node):
