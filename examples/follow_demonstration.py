@@ -36,7 +36,7 @@ class FollowDemonstration(Node):
         self._names, self._joints = states[0].name, np.array([s.position for s in states])
         self._times = np.array([seconds(state.header.stamp) for state in states])
         self._lookahead = self.declare_parameter('lookahead', 1.5).value  # s
-        self._timeout = self.declare_parameter('timeout', 0.5).value  # s
+        self._timeout = self.declare_parameter('timeout', 2.0).value  # s, as its `lost_s`
         self._origins, self._measured = {}, {}  # by the `source` of matches; by the joints' names
         self._matched, self._way = None, None  # stamp; of the last command: when, from, to
         latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
