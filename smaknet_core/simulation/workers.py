@@ -59,9 +59,11 @@ def record_all(
         return
     try:
         share(record_episode, tasks, workers, done)
-    except BrokenProcessPool as err:
-        for out, _ in tasks:
+    except BaseException as err:
+        for out, _ in tasks:  # what a process was ended too early to remove, or too late
             remove_scratch(out)
+        if not isinstance(err, BrokenProcessPool):
+            raise
         raise SmaknetError(
             'a worker was killed (by the system, for want of memory?); the same command with fewer'
             ' workers goes on'

@@ -179,13 +179,13 @@ class Graph:
         """Call a service and give its response."""
         client = self.node.create_client(kind, name)
         self.wait(client.service_is_ready, f'service {name}')
-        self._wait_to_be_known(name.rpartition('/')[0])
+        self.wait_to_be_known(name.rpartition('/')[0])
         future = client.call_async(request)
         self.wait(future.done, f'an answer of {name}')
         self.node.destroy_client(client)
         return future.result()
 
-    def _wait_to_be_known(self, name: str) -> None:
+    def wait_to_be_known(self, name: str) -> None:
         """
         Wait until the node answers a client that was made after all others of this graph.
 
@@ -251,9 +251,15 @@ class Camera:
         )
 
     def connect(self, subscribers: int = 1) -> Camera:
-        """Wait until the node has subscribed."""
+        """
+        Wait until the node has subscribed, and knows this publisher in its turn.
+
+        Each end learns of the other on its own; what is published between the two is lost.
+        """
         count = self.output.get_subscription_count
         self._graph.wait(lambda: count() >= subscribers, f'a subscriber on {self.output.topic}')
+        if (MATCHER, '/') in self._graph.node.get_node_names_and_namespaces():
+            self._graph.wait_to_be_known(f'/{MATCHER}')
         return self
 
     def jpeg(self, stamp_ns: int, data: bytes) -> None:

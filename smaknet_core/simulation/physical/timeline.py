@@ -46,7 +46,8 @@ class Timeline:
 
     def at(self, time_s: float) -> Moment:
         """Which place in the script is shown at a time since the recording's start."""
-        time = time_s + self.start_s
+        # At the end, exactly: the sum below may miss it by a rounding.
+        time = self.whole_s if time_s >= self.duration_s else time_s + self.start_s
         cut = self.short_cut
         if cut is not None and self.times_s[cut] < time < self.times_s[cut + 1]:
             spent = (time - self.times_s[cut]) / (self.times_s[cut + 1] - self.times_s[cut])
