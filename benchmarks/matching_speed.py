@@ -27,7 +27,7 @@ from smaknet_core.config import MatchConfig
 from smaknet_core.matching import Calibration, ForwardFilter, Taught
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'core'))
-from dense_filter import PlainFilter, SlowFilter
+from dense_filter import apart, PlainFilter, SlowFilter
 from embedding_world import World
 
 CONFIG = MatchConfig()
@@ -60,29 +60,23 @@ def worst_apart() -> tuple[float, float, int]:
         The largest difference of a place's chance in all sets, its median over the sets, and
         how many there were.
     """
-    apart = []
+    found = []
     for seed in range(3):
         worlds = [World(10 * seed + n, duration_s=40) for n in range(3)]
         taught = [world.taught(name=str(n)) for n, world in enumerate(worlds)]
-        fast = ForwardFilter(taught, SCALES, CONFIG)
-        plain = PlainFilter(taught, SCALES, CONFIG)
+        filters = (ForwardFilter(taught, SCALES, CONFIG), PlainFilter(taught, SCALES, CONFIG))
         here, there = worlds[0], worlds[1]
-        for number, vector in enumerate([
+        vectors = [
             *[here.see(t) for t in np.arange(5, 12, 0.1)],
             *[here.see(12)] * 20,
             *[here.see(t) for t in np.arange(0, 4, 0.1)],
             *[there.see(t) for t in np.arange(20, 24, 0.2)],
             *np.eye(32, dtype=np.float32)[:20],
             *[here.see(t) for t in np.arange(30, 34, 0.05)],
-        ]):  # fmt: skip
-            stamp = 10**18 + number * 10**8
-            fast.update(stamp, {'live': vector})
-            plain.update(stamp, vector)
-            inside, outside = fast.posterior
-            places = plain.belief[:-1].reshape(inside.shape).sum(axis=0)
-            off = np.abs(np.append(inside.sum(axis=0) - places, outside - plain.belief[-1]))
-            apart.append(off.max())
-    return float(np.max(apart)), float(np.median(apart)), len(apart)
+        ]
+        stream = [(10**18 + number * 10**8, vector) for number, vector in enumerate(vectors)]
+        found += apart(*filters, stream).tolist()
+    return max(found), float(np.median(found)), len(found)
 
 
 def make_taught(steps: int, count: int, cameras: tuple[str, ...], hz: float) -> list[Taught]:

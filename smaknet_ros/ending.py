@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import sys
 
 SECONDS = 10.0  # a node is off the graph long before
@@ -54,17 +53,17 @@ def ends_with(code: int, within_s: float = SECONDS) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
-    with contextlib.suppress(OSError, AttributeError):  # another C library: it goes without
-        _call_later(ctypes.CDLL(None), code, within_s)
+    with contextlib.suppress(AttributeError):  # another C library: it goes without
+        _exit_later(ctypes.CDLL(None), code, within_s)
     return code
 
 
-def _call_later(library: ctypes.CDLL, code: int, within_s: float) -> None:
+def _exit_later(library: ctypes.CDLL, code: int, within_s: float) -> None:
     end = ctypes.cast(getattr(library, '_exit'), ctypes.c_void_p)  # noqa: B009 (no name of ours)
     event = _Event(value=code, notify=_SIGEV_THREAD, function=end)
     timer = ctypes.c_void_p()
     if library.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        return  # none is left
     whole = int(within_s)
     times = _Times(0, 0, whole, max(1, round((within_s - whole) * 1e9)))
     library.timer_settime(timer, 0, ctypes.byref(times), None)

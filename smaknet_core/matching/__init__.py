@@ -14,7 +14,6 @@ from smaknet_core.matching.nearest import NearestNeighbour
 from smaknet_core.matching.taught import (
     ADJACENT_S,
     Calibration,
-    distances_to,
     Taught,
     Tracker,
     WINDOW_S,
@@ -32,7 +31,6 @@ __all__ = [
     'Taught',
     'Tracker',
     'calibrate',
-    'distances_to',
     'make_tracker',
     'measure_views',
 ]

@@ -84,11 +84,6 @@ class Belief:
         inside[:, self._columns] += self._near
         return inside
 
-    @property
-    def near_count(self) -> int:
-        """Of how many timesteps the paces are known."""
-        return len(self._columns)
-
     def predict(self, dt_s: float) -> None:
         """Let `dt_s` seconds pass unseen."""
         for number, step in enumerate(self._motion.steps(self.outside, dt_s)):

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.around import Around, running
+from smaknet_core.matching.around import Around
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.taught import Calibration, Floats, scales, Taught, WINDOW_S
 from smaknet_core.types import Vector
@@ -201,9 +201,3 @@ def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: f
     logs -= too_loud
     np.maximum(logs, top - too_loud - MOST_PLACE, out=logs)
     return logs
-
-
-def running_max(values: Floats, reach: int) -> Floats:
-    """Give the largest of the values up to `reach` places before and after each."""
-    padded = np.pad(values, reach, constant_values=-np.inf)
-    return np.asarray(running(np.maximum, padded, reach))

@@ -36,8 +36,10 @@ class Measuring:
             embeddings: camera -> D, at least one.
 
         Returns:
-            N distances as `distances_to` gives them, and as `scaled_distances_to` does; these may
-            be one and the same array.
+            N distances: the mean over the live cameras of the distance to the taught view of the
+            same name; a camera that was not taught counts with the nearest of all taught views.
+            And N with taught cameras' own distances raised to what other views have, by
+            `same_view`. These may be one and the same array.
         """
         measured = [self._measure(part, embeddings) for part in self._parts]
         if len(measured) == 1:

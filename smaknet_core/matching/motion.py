@@ -93,27 +93,6 @@ class Motion:
         prior = np.asarray(self.place_prior, np.float32)
         self.arriving = hopped(prior, self.hop, STEP_TERMS)
 
-    def start(self, outside: float) -> Singles:
-        """Give the belief before anything was seen, R x N; `outside` is left for elsewhere."""
-        return np.asarray(np.outer(self.pace_prior, self.place_prior) * (1 - outside), np.float32)
-
-    def advance(self, inside: Singles, outside: float, dt_s: float) -> tuple[Singles, float]:
-        """
-        Predict the belief `dt_s` later.
-
-        Args:
-            inside: R x N probabilities of pace and timestep.
-            outside: probability of `elsewhere`; all sums to 1.
-            dt_s: seconds, >= 0.
-
-        Returns:
-            The same two, later; `inside` is not changed.
-        """
-        for step in self.steps(outside, dt_s):
-            arrived = step.arrivals @ self.arriving[: step.arrivals.shape[1]]
-            inside, outside = hop_and_mix(inside, self.hop, step.moves) + arrived, step.outside
-        return inside, outside
-
     def steps(self, outside: float, dt_s: float) -> Iterator[Step]:
         """Cut a prediction into steps of at most STEP_EVENTS events."""
         count = max(1, math.ceil(self._events_per_s * dt_s / STEP_EVENTS))

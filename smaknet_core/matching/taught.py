@@ -79,11 +79,6 @@ class Taught:
         """The embeddings as V x T x D, contiguous."""
         return np.ascontiguousarray(self.embeddings.swapaxes(0, 1), np.float32)
 
-    @cached_property
-    def squares(self) -> NDArray[np.float32]:
-        """V x T squared lengths of the embeddings."""
-        return np.asarray(np.einsum('vtd,vtd->vt', self.views, self.views))
-
     @property
     def duration_s(self) -> float:
         """Seconds from the first timestep to the last."""
@@ -117,44 +112,3 @@ def scales(taught: Sequence[Taught], calibration: Calibration) -> tuple[Floats, 
     wider = np.array([max(1.0, (demo.sigma or 0.0) / calibration.sigma) for demo in taught])
     factors = np.repeat(wider, [len(demo) for demo in taught])
     return calibration.sigma * factors, calibration.outlier * factors
-
-
-def distances_to(taught: Taught, embeddings: Mapping[str, Vector]) -> Floats:
-    """
-    Measure one set against every timestep.
-
-    Args:
-        taught: T timesteps.
-        embeddings: camera -> D, at least one camera.
-
-    Returns:
-        T distances: the mean over the live cameras of the distance to the taught view of the
-        same name; a camera that was not taught counts with the nearest of all taught views.
-    """
-    return np.asarray(sum(_compare(taught, embeddings)) / len(embeddings))
-
-
-def scaled_distances_to(
-    taught: Taught, embeddings: Mapping[str, Vector], calibration: Calibration
-) -> Floats:
-    """Measure like `distances_to`, with taught cameras' own distances raised to other views'."""
-    same, other = _compare(taught, embeddings)
-    return np.asarray((same / calibration.same_view + other) / len(embeddings))
-
-
-def _compare(taught: Taught, embeddings: Mapping[str, Vector]) -> tuple[Floats, Floats]:
-    """Give T sums of distances, over the cameras that were taught and over the others."""
-    same, other = np.zeros(len(taught)), np.zeros(len(taught))
-    for camera, vector in embeddings.items():
-        if camera in taught.cameras:
-            same += _distances(taught, taught.cameras.index(camera), vector)
-        else:
-            views = range(len(taught.cameras))
-            other += np.min([_distances(taught, view, vector) for view in views], axis=0)
-    return same, other
-
-
-def _distances(taught: Taught, view: int, vector: Vector) -> NDArray[np.float32]:
-    """T distances, as `distances.pairwise` would give, with what does not change kept."""
-    squares = taught.squares[view] + vector @ vector - 2 * (taught.views[view] @ vector)
-    return np.asarray(np.sqrt(np.maximum(squares, 0)))

@@ -20,7 +20,13 @@ from smaknet_core.matching.evidence import (
     STILL,
 )
 from smaknet_core.matching.filter import START_OUTSIDE
-from smaknet_core.matching.motion import Motion, PACE_CHANGE_PER_S, RESUME_PER_S, SHORTEST_GAP
+from smaknet_core.matching.motion import (
+    hop_and_mix,
+    Motion,
+    PACE_CHANGE_PER_S,
+    RESUME_PER_S,
+    SHORTEST_GAP,
+)
 
 
 def exponential(matrix):
@@ -62,6 +68,27 @@ def dense_generator(times_s, config):
     rates[:-1, -1] += config.enter_per_s * arrival
     rates -= np.diag(np.diag(rates))
     return rates - np.diag(rates.sum(axis=0))
+
+
+def advance(motion, inside, outside, dt_s):
+    """Predict R x N chances and `elsewhere`, all timesteps at all paces, by the chain's steps."""
+    for step in motion.steps(outside, dt_s):
+        arrived = step.arrivals @ motion.arriving[: step.arrivals.shape[1]]
+        inside, outside = hop_and_mix(inside, motion.hop, step.moves) + arrived, step.outside
+    return inside, outside
+
+
+def apart(fast, slow, stream):
+    """Follow stamps and vectors by both; give the largest difference of a chance, set by set."""
+    found = []
+    for stamp, vector in stream:
+        fast.update(stamp, {'live': vector})
+        slow.update(stamp, vector)
+        inside, outside = fast.posterior
+        places = slow.belief[:-1].reshape(inside.shape).sum(axis=0)
+        off = np.abs(np.append(inside.sum(axis=0) - places, outside - slow.belief[-1]))
+        found.append(off.max())
+    return np.array(found)
 
 
 class SlowFilter:
@@ -148,5 +175,5 @@ class PlainFilter(SlowFilter):
 
     def predict(self, dt_s):
         inside = self.belief[:-1].reshape(len(self.motion.paces), -1).astype(np.float32)
-        inside, outside = self.motion.advance(inside, self.belief[-1], dt_s)
+        inside, outside = advance(self.motion, inside, self.belief[-1], dt_s)
         self.belief = np.append(inside.ravel(), outside)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dense_filter import PlainFilter
+from dense_filter import apart, PlainFilter
 from embedding_world import calibration, EPOCH_NS, MS, ramp, SIZE, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,16 +43,8 @@ def followed(draw):
 def worst_apart(demos, stamps_ms, sets, scales):
     """Give the largest difference of a place's chance, or of `elsewhere`, set by set."""
     fast, plain = ForwardFilter(demos, scales, CONFIG), PlainFilter(demos, scales, CONFIG)
-    apart = []
-    for stamp_ms, vector in zip(stamps_ms, sets, strict=True):
-        stamp = EPOCH_NS + int(stamp_ms) * MS
-        fast.update(stamp, {'live': vector})
-        plain.update(stamp, vector)
-        inside, outside = fast.posterior
-        places = plain.belief[:-1].reshape(inside.shape).sum(axis=0)
-        off = np.abs(np.append(inside.sum(axis=0) - places, outside - plain.belief[-1]))
-        apart.append(off.max())
-    return np.array(apart)
+    stamps = [EPOCH_NS + int(stamp_ms) * MS for stamp_ms in stamps_ms]
+    return apart(fast, plain, zip(stamps, sets, strict=True))
 
 
 @settings(max_examples=12, deadline=None)
@@ -78,7 +70,7 @@ def test_of_a_scene_that_is_found_little_is_near():
     near = []
     for stamp, seen, _ in world.stream(ramp(50, 60)):
         fast.update(stamp, seen)
-        near.append(fast._belief.near_count)
+        near.append(len(fast._belief._columns))
     assert np.median(near) <= 1200 / 4
 
 

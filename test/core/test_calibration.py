@@ -14,11 +14,11 @@ from smaknet_core.matching import (
     calibrate,
     Calibration,
     CalibrationRecording,
-    distances_to,
     ForwardFilter,
     measure_views,
 )
 from smaknet_core.matching.calibration import minimise
+from smaknet_core.matching.measuring import Measuring
 
 CONFIG = MatchConfig()
 
@@ -27,8 +27,12 @@ def test_calibration_of_two_tasks_lies_between_matches_and_non_matches():
     scale = calibration()
     world, other = World(70), World(71)
     taught = world.taught()
-    true = [distances_to(taught, {'b': world.see(t)})[i] for i, t in enumerate(taught.times_s)]
-    far = [distances_to(taught, {'b': other.see(t)}).min() for t in taught.times_s]
+
+    def distances(scene, time_s):
+        return Measuring([taught], 1.0).measure({'b': scene.see(time_s)})[0]
+
+    true = [distances(world, t)[i] for i, t in enumerate(taught.times_s)]
+    far = [distances(other, t).min() for t in taught.times_s]
     assert scale.sigma == pytest.approx(np.sqrt(np.mean(np.square(true))), rel=0.2)
     assert np.quantile(true, 0.9) < scale.outlier < np.mean(far)
     assert 'views' in scale.basis

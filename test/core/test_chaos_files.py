@@ -17,7 +17,7 @@ import time
 
 from bag_maker import camera_messages, data_file, RAW, read_all, write_bag, write_old_db3
 from clip_maker import make_bag, make_model
-from hypothesis import given, HealthCheck, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from smaknet_core.data.quality import examine
 from smaknet_core.embedder import Embedder
 from smaknet_core.errors import SmaknetError
 from smaknet_core.follow import teach
+from trials import forget_peak_mb, many, peak_mb
 
 CASE_S = 60.0  # for one file, on the busiest of machines
 MEMORY_MB = 400  # over what the process had; the whole files are smaller than 2
@@ -87,7 +88,7 @@ class Trial:
 
     def use(self, function, *args):
         """Call a reader; a SmaknetError of one printable line is an answer, nothing else is."""
-        before, began_s = _forget_peak_mb(), time.monotonic()
+        before, began_s = forget_peak_mb(), time.monotonic()
         try:
             result, said = function(*args), ''
         except SmaknetError as err:
@@ -97,7 +98,7 @@ class Trial:
             self.counts['used'] += 1
         assert said.isprintable(), repr(said)
         self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
-        self.most_mb = max(self.most_mb, _peak_mb() - before)
+        self.most_mb = max(self.most_mb, peak_mb() - before)
         assert self.slowest_s < CASE_S
         assert self.most_mb < MEMORY_MB
         return result
@@ -107,13 +108,7 @@ class Trial:
         began_s = time.monotonic()
 
         @given(drawn=strategy)
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
+        @many(examples)
         def each(drawn):
             case(self, drawn)
 
@@ -123,16 +118,6 @@ class Trial:
             f'{self.slowest_s:.2f} s, {self.most_mb:.0f} MB more at most'
         )
         return self.counts
-
-
-def _peak_mb():
-    rows = Path('/proc/self/status').read_text(encoding='ascii').splitlines()
-    return next(int(row.split()[1]) / 1024 for row in rows if row.startswith('VmHWM'))
-
-
-def _forget_peak_mb():
-    Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
-    return _peak_mb()
 
 
 # Recordings.

@@ -11,23 +11,28 @@ import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
 from smaknet_core.distances import pairwise
-from smaknet_core.matching import Calibration, distances_to, ForwardFilter, measure_views, Taught
+from smaknet_core.matching import Calibration, ForwardFilter, measure_views, Taught
+from smaknet_core.matching.around import running
 from smaknet_core.matching.evidence import (
     log_likelihood,
     MOST_PLACE,
     MOST_PRESENCE,
     presence,
-    running_max,
 )
-from smaknet_core.matching.taught import scaled_distances_to
+from smaknet_core.matching.measuring import Measuring
 
 CONFIG = MatchConfig()
 
 
+def measured(taught, embeddings, same_view=1.0):
+    return Measuring([taught], same_view).measure(embeddings)[1]
+
+
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.integers(0, 35))
-def test_running_max_is_the_largest_within_reach(values, reach):
+def test_running_extremes_are_those_within_reach(values, reach):
     slow = [max(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))]
-    np.testing.assert_array_equal(running_max(np.array(values), reach), slow)
+    padded = np.pad(np.array(values), reach, constant_values=-np.inf)
+    np.testing.assert_array_equal(running(np.maximum, padded, reach), slow)
 
 
 def test_distances_use_the_view_of_the_same_name_else_the_nearest():
@@ -37,9 +42,9 @@ def test_distances_use_the_view_of_the_same_name_else_the_nearest():
     views = taught.embeddings
     to_left = pairwise(views[:, 0], left[None])[:, 0]
     to_top = np.minimum(*(pairwise(views[:, v], top[None])[:, 0] for v in (0, 1)))
-    np.testing.assert_allclose(distances_to(taught, {'a': left}), to_left, atol=1e-5)
-    np.testing.assert_allclose(distances_to(taught, {'top': top}), to_top, atol=1e-5)
-    both = distances_to(taught, {'a': left, 'top': top})
+    np.testing.assert_allclose(measured(taught, {'a': left}), to_left, atol=1e-5)
+    np.testing.assert_allclose(measured(taught, {'top': top}), to_top, atol=1e-5)
+    both = measured(taught, {'a': left, 'top': top})
     np.testing.assert_allclose(both, (to_left + to_top) / 2, atol=1e-5)
 
 
@@ -63,9 +68,9 @@ def test_the_taught_camera_itself_is_judged_more_strictly():
     world = World(52, duration_s=3)
     taught, seen = world.taught(('a',)), world.see(1.0, 'c')
     scale = replace(calibration(), same_view=0.5)
-    raw = distances_to(taught, {'a': seen})
-    np.testing.assert_allclose(scaled_distances_to(taught, {'a': seen}, scale), raw * 2)
-    np.testing.assert_allclose(scaled_distances_to(taught, {'c': seen}, scale), raw)
+    raw = measured(taught, {'a': seen})
+    np.testing.assert_allclose(measured(taught, {'a': seen}, scale.same_view), raw * 2)
+    np.testing.assert_allclose(measured(taught, {'c': seen}, scale.same_view), raw)
 
 
 def test_a_demonstration_with_its_own_scale_is_judged_by_it():

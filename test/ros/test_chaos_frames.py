@@ -13,7 +13,7 @@ import re
 import time
 
 from damage import apply, compressed_damages, may_match, raw_damages, receive
-from hypothesis import given, HealthCheck, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ from smaknet_ros.health import CameraHealth
 from smaknet_ros.line import Line
 from smaknet_ros.settings import settings_of
 from smaknet_ros.slots import Arrival, Slots
+from trials import forget_peak_mb, many, peak_mb
 
 PERIOD_NS = 50_000_000
 START_NS = 1_700_000_000 * 10**9
@@ -134,30 +135,12 @@ class Fed:
         self.counts['sets'] += 1
 
 
-def peak_mb():
-    """The most memory this process had since `forget_peak`."""
-    with open('/proc/self/status', encoding='ascii') as status:
-        return next(int(row.split()[1]) / 1024 for row in status if row.startswith('VmHWM'))
-
-
-def forget_peak():
-    with open('/proc/self/clear_refs', 'w', encoding='ascii') as file:
-        file.write('5')
-    return peak_mb()
-
-
 def run(world, examples, length=30):
     """Feed so many streams of so many moments, each into a line of its own; count."""
     embedder, counts = Embedder.load(world.model, 'cpu'), Counter()
 
     @given(stream=st.lists(moments, min_size=length, max_size=length))
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @many(examples)
     def feed(stream):
         fed = Fed(world, embedder, counts)
         for front, side in stream:
@@ -165,7 +148,7 @@ def run(world, examples, length=30):
         # Whatever that was, good frames are matched again: no damage outlives its message.
         assert sum(fed.step(None, None) for _ in range(12)) > 0
 
-    before, began_s = forget_peak(), time.monotonic()
+    before, began_s = forget_peak_mb(), time.monotonic()
     feed()
     more_mb = peak_mb() - before
     print(f'{dict(counts)} in {time.monotonic() - began_s:.0f} s, {more_mb:.0f} MB more at most')
