@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar('T')
 
@@ -17,6 +17,7 @@ T = TypeVar('T')
 _ONE_THREAD = {'LP_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
 _INTERRUPTED = 130
 _at_work = False  # in a worker: whether it does a task
+_ends = False  # ... and whether it was told to end
 
 
 def share(
@@ -83,9 +84,13 @@ def _begin_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end(number: int, _frame: object) -> NoReturn:
+def _end(*_: object) -> None:
     """Leave through what removes half a result; that is not to be interrupted again."""
-    signal.signal(number, signal.SIG_IGN)
+    # Not by ignoring the signal: one that is under way then is complained of by Python itself.
+    global _ends
+    if _ends:
+        return
+    _ends = True
     if not _at_work:  # between tasks the pool would catch it, and begin another
         os._exit(_INTERRUPTED)
     raise SystemExit(_INTERRUPTED)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from pathlib import Path
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 from smaknet_core.processes import share
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def square(number):
@@ -45,3 +50,26 @@ def test_what_ends_it_ends_all(work, more, error):
         share(work, [(n, *more) for n in range(3)], 2, print)
     assert time.monotonic() - began < 60
     assert multiprocessing.active_children() == []
+
+
+TOLD_TWICE = """
+import os, signal
+from smaknet_core import processes
+
+signal.signal(signal.SIGTERM, processes._end)
+processes._at_work = True
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except SystemExit as err:
+    os.kill(os.getpid(), signal.SIGTERM)
+    # Ignored, one that is just coming in would make Python print a traceback.
+    assert signal.getsignal(signal.SIGTERM) is processes._end
+    print('cleaned up', err.code)
+"""
+
+
+def test_who_is_told_to_end_twice_cleans_up_once_and_says_nothing():
+    ended = subprocess.run(
+        [sys.executable, '-c', TOLD_TWICE], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (ended.stdout, ended.stderr) == ('cleaned up 130\n', '')
