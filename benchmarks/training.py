@@ -18,6 +18,7 @@ from materials import CAMERAS, scene
 import numpy as np
 from smaknet_core.config import DataConfig, OptimConfig, TrainConfig
 from smaknet_core.data import sampler
+from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, resize, to_input
 from smaknet_core.losses import compute_loss
 from smaknet_core.model import Encoder
@@ -64,7 +65,7 @@ class Bare:
         self.config = config
         self.encoder = Encoder(config.model).to(memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(self.encoder.parameters(), lr=1e-4)
-        self.draws = sampler.draw(clips, config.batch, 0, 0, 0)
+        self.draws = sampler.draw(clips, config.batch, 0, 0)
         frames = torch.from_numpy(sampler.load(clips, self.draws))
         self.shape = frames.shape[:3]
         self.images = to_input(frames.flatten(0, 2)).contiguous(memory_format=torch.channels_last)
@@ -123,12 +124,12 @@ def main() -> None:
 def _stages(clips: list[Clip]) -> dict[str, np.ndarray]:
     config = settings(1)
     augment = Augment(config.augment)
-    draws = sampler.draw(clips, config.batch, 0, 0, 0)
+    draws = sampler.draw(clips, config.batch, 0, 0)
     frames = torch.from_numpy(sampler.load(clips, draws))
-    noise = torch.Generator().manual_seed(0)
+    noise = Noise(0)
     return side_by_side(
         {
-            'loading': lambda: sampler.load(clips, sampler.draw(clips, config.batch, 0, 0, 0)),
+            'loading': lambda: sampler.load(clips, sampler.draw(clips, config.batch, 0, 0)),
             'augmenting': lambda: augment(to_input(frames.flatten(0, 2)), noise),
         },
         rounds=30,

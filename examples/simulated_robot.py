@@ -46,7 +46,7 @@ class SimulatedRobot(Node):
         shift = options.shift
         self.cell = Workcell(options.seed, options.lab, self._plan[0], shift=shift)
         self._dark = np.random.default_rng(options.seed)
-        self._clock = self.create_publisher(Clock, '/clock', 10)
+        self._ticks = self.create_publisher(Clock, '/clock', 10)
         self._joints = self.create_publisher(JointState, 'joint_states', 10)
         self._images = {
             name: self.create_publisher(CompressedImage, f'{name}/image_raw/compressed', 10)
@@ -90,7 +90,7 @@ class SimulatedRobot(Node):
         if eyes:
             self.cell.render(CAMERAS[0])  # the first picture takes a second
         while any(eye.get_subscription_count() < 1 for eye in eyes) or not self._commanded():
-            self._clock.publish(Clock(clock=to_time(self._now_ns())))
+            self._ticks.publish(Clock(clock=to_time(self._now_ns())))
             self._executor.spin_once(timeout_sec=0.05)
             if time.monotonic() > deadline:
                 raise SystemExit('simulated_robot: nobody looks, or nobody commands')
@@ -107,7 +107,7 @@ class SimulatedRobot(Node):
         self.cell.advance()
         self._taken_cup |= self.cell.gripper.holds
         step = round(self.cell.time_s / EVERY_S)
-        self._clock.publish(Clock(clock=to_time(self._now_ns())))
+        self._ticks.publish(Clock(clock=to_time(self._now_ns())))
         if step % JOINTS_EVERY == 0:
             self._publish_joints()
         if step % FRAME_EVERY == ANSWER_AFTER:

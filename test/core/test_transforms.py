@@ -12,6 +12,7 @@ from smaknet_core.config import AugmentConfig
 from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, resize, to_input
 import torch
+from torch.nn import functional as F
 
 FIELDS = ('shift', 'brightness', 'contrast', 'saturation', 'patch', 'background')
 
@@ -171,3 +172,35 @@ def test_a_foreign_background_is_mixed_in_up_to_its_share():
     assert (rough < 0.6 * strongest).all(), 'patches are soft'
     white = augmented(still(background=1.0), torch.ones(40, 3, 32, 32))
     assert white.max() <= 1 + 1e-5  # a mean of the image and the pattern, not a sum
+
+
+def slow_augment(config, images, noise):
+    """One step after the other, as they are defined."""
+    count = len(images)
+    low, high = config.zoom
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = low + (high - low) * noise.rand(count)
+    theta[:, :, 2] = (noise.rand(count, 2) * 2 - 1) * config.shift * 2
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode='border', align_corners=False)
+    saturation, contrast, brightness = (
+        amount * (noise.rand(count, 1, 1, 1) * 2 - 1)
+        for amount in (config.saturation, config.contrast, config.brightness)
+    )
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + (images - grey) * (1 + saturation)
+    centre = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = centre + (images - centre) * (1 + contrast)
+    return (images + 2 * brightness).clamp(-1, 1)
+
+
+@pytest.mark.parametrize('size', [(32, 48), (33, 33)])
+def test_augments_as_one_step_after_the_other_does(size):
+    images = to_input(torch.from_numpy(np.stack([noise(*size, seed) for seed in range(5)])))
+    given_images = images.clone()
+    found = Augment(AugmentConfig())(images, Noise(3))
+    expected = slow_augment(AugmentConfig(), images, Noise(3))
+    assert torch.equal(images, given_images)
+    # rounding moves a place by 1e-5 of a pixel, next to which the colour may be another
+    assert torch.allclose(found, expected, atol=1e-3)
+    assert (found - expected).abs().mean() < 1e-5
