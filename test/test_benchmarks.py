@@ -1,4 +1,4 @@
-"""Every speed benchmark runs to its end and prints the table that docs/performance.md is made of."""
+"""Every speed benchmark runs to its end and prints the table of its part of the page."""
 
 from __future__ import annotations
 
