@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from smaknet_core.errors import ConfigError
-from smaknet_core.mappings import from_mapping, load_yaml, nearest, to_mapping
+from smaknet_core.mappings import from_mapping, load_yaml, nearest, read_yaml, to_mapping
 
 __all__ = [
     'AugmentConfig',
@@ -28,6 +28,7 @@ __all__ = [
     'ModelConfig',
     'nearest',
     'OptimConfig',
+    'read_yaml',
     'System',
     'to_mapping',
     'TrainConfig',

@@ -128,7 +128,13 @@ class Ablate:
     difference against --config. What is finished is never trained again: the same command goes
     on after Ctrl-C, and with more --seeds or other rows. Exit code 1 if a cell failed.
 
+    --rows compares your own instead, from a YAML file: names, each with what it changes of
+    --config and a remark that tables call it by, such as
+    `colder: {remark: temperature 0.05, loss: {temperature: 0.05}}`; `base: {}` is --config itself.
+
     Example: smaknet ablate demos --out out/ablation --seeds 3 --minutes 6 --workers 2
+
+    Example: smaknet ablate demos --out out/recipe --rows config/recipe_steps.yaml
     """
 
     demos: tyro.conf.Positional[tuple[Path, ...]]
@@ -141,6 +147,8 @@ class Ablate:
     """Networks of each row, from --seed on."""
     minutes: float = 6.0
     """Training time of each; 0 means --optim.steps alone."""
+    rows: Path | None = None
+    """YAML file of rows to compare instead of the slides'."""
     only: tuple[str, ...] = ()
     """Rows to train now. Empty means all."""
     test: tuple[Path, ...] = ()
@@ -165,7 +173,7 @@ class Ablate:
 
     def run(self) -> int:
         """Run the command; return its exit code."""
-        from smaknet_core.ablation import run_ablate, Study
+        from smaknet_core.ablation import read_rows, ROWS, run_ablate, Study
 
         data = replace(self.settings.data, height=self.size, width=self.size)
         study = Study(
@@ -180,6 +188,7 @@ class Ablate:
             weights={'tcn': self.tcn_weights, 'resnet18': self.resnet_weights},
             cameras=self.cameras,
             cache_dir=self.cache,
+            compared=ROWS if self.rows is None else read_rows(self.rows),
         )
         return run_ablate(
             study,

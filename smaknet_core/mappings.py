@@ -46,6 +46,11 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def load_yaml(cls: type[T], path: Path) -> T:
     """Read one config dataclass from a YAML file; raise ConfigError naming the file."""
+    return from_mapping(cls, read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Mapping[Any, Any]:
+    """Read the keys and values of a YAML file, each key once; raise ConfigError naming it."""
     import yaml
 
     try:
@@ -63,7 +68,7 @@ def load_yaml(cls: type[T], path: Path) -> T:
     values = {} if values is None else values  # an empty file
     if not isinstance(values, Mapping):
         raise ConfigError(f'{path}: expected keys and values, got a {type(values).__name__}')
-    return from_mapping(cls, values, str(path))
+    return values
 
 
 def to_mapping(config: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import time
 from typing import Any, Protocol
 
 from smaknet_core.ablation import invariance
-from smaknet_core.ablation.recordings import load_recordings, Recordings
+from smaknet_core.ablation.recordings import load_for_rows, Recordings
 from smaknet_core.ablation.runs import Run, write_file
 from smaknet_core.ablation.study import Cell, Study
 from smaknet_core.checkpoint import load_model
@@ -21,7 +21,7 @@ from smaknet_core.config import TrainConfig
 from smaknet_core.embedder import Embedder
 from smaknet_core.errors import SmaknetError
 from smaknet_core.evaluation import evaluate
-from smaknet_core.model import Encoder, title
+from smaknet_core.model import Encoder
 from smaknet_core.processes import share
 from smaknet_core.provenance import code_version
 from smaknet_core.run_folder import LAST_NAME, Status
@@ -73,9 +73,9 @@ def run_cells(
         SmaknetError: recordings that cannot be loaded, or a worker was killed.
     """
     if workers == 1 or len(cells) <= 1:
-        recordings = load_recordings(study)
+        recordings = load_for_rows(study, {cell.row for cell in cells})
         for cell in cells:
-            done(run_cell(study, cell, recordings, show(cell)))
+            done(run_cell(study, cell, recordings[cell.row], show(cell)))
         return
     try:
         share(_in_worker, [(study, cell) for cell in cells], workers, done)
@@ -90,13 +90,18 @@ def run_cell(study: Study, cell: Cell, recordings: Recordings, show: Show | None
     """
     Train and measure one cell; what keeps it from being trained becomes its `error`.
 
+    Args:
+        study: what it is part of.
+        cell: which.
+        recordings: at the size that its row has.
+        show: shows its steps.
+
     Raises:
         Interrupted: after saving, when Ctrl-C or SIGTERM came.
     """
     config = study.config(cell, recordings.held_out)
     row = study.row(cell.row)
-    system = title(config.model) + (f', {row.remark}' if row.remark else '')
-    blank = Run(*cell, system, code_version(), time.strftime('%Y-%m-%d'))
+    blank = Run(*cell, study.system(cell.row), code_version(), time.strftime('%Y-%m-%d'))
     out = study.folder(cell)
     try:
         clips = recordings.training_for(row.one_camera)
@@ -109,7 +114,7 @@ def run_cell(study: Study, cell: Cell, recordings: Recordings, show: Show | None
 def _in_worker(study: Study, cell: Cell) -> Run:
     """Do a cell in a process of its own; an interrupted one ends the process."""
     try:
-        return run_cell(study, cell, load_recordings(study))
+        return run_cell(study, cell, load_for_rows(study, [cell.row])[cell.row])
     except Interrupted as err:
         raise SystemExit(_INTERRUPTED) from err
 

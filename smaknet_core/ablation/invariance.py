@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from smaknet_core.ablation.recordings import MOVED, Recordings
 from smaknet_core.ablation.runs import write_file
-from smaknet_core.ablation.slides import LAYOUTS
 from smaknet_core.ablation.tables import mean_sd, percent, Table
 from smaknet_core.checkpoint import MODEL_NAME
 from smaknet_core.embedder import Embedder
@@ -111,9 +110,9 @@ def invariance_table(
 
     Args:
         figures: row -> what each of its finished runs has; a row without any is `not run`.
-        systems: row -> what it is called.
+        systems: row -> what it is called; in the table's order.
     """
-    rows = list(dict.fromkeys(line.row for layout in LAYOUTS for line in layout.lines))
+    rows = list(systems)
     measured = {name for runs in figures.values() for run in runs for name in run}
     moved = sorted((n for n in measured if n.startswith(MOVED)), key=_angle)
     columns = [*change_names(), *(moved or [f'{MOVED}moved'])]

@@ -10,13 +10,11 @@ from smaknet_core.ablation import invariance
 from smaknet_core.ablation.pictures import curves_picture, trajectories_picture
 from smaknet_core.ablation.recordings import MOST_CHANGED, Recordings
 from smaknet_core.ablation.references import FILE_NAME, load, load_or_measure
-from smaknet_core.ablation.rows import configure
+from smaknet_core.ablation.row_file import ROWS_NAME
 from smaknet_core.ablation.runs import Run, write_file, write_table
-from smaknet_core.ablation.slides import LAYOUTS
 from smaknet_core.ablation.study import Cell, Study
 from smaknet_core.ablation.tables import make_table, markdown, Table
 from smaknet_core.errors import printable
-from smaknet_core.model import title
 from smaknet_core.provenance import code_version, machine, software
 from smaknet_core.report.table_picture import draw_table
 
@@ -24,10 +22,13 @@ INDEX_NAME = 'study.md'
 CURVES_NAME = 'curves.png'
 TRAJECTORIES_NAME = 'trajectories.png'
 NOTE = (
-    "Mean ± standard deviation over seeds; classification error as TCN's code computes it, which "
-    'is what the slides print; strict: classes never found count as missed.\n'
-    'The slides measured on Multi-view Pouring, so their figures stand beside ours, not against '
-    'them. A trunk that began at random, "(random init)", is not the slides\' baseline.'
+    "Mean ± standard deviation over seeds; classification error as TCN's code computes it; "
+    'strict: classes never found count as missed.'
+)
+SLIDES_NOTE = (
+    "The slides print classification error as TCN's code computes it. They measured on Multi-view "
+    'Pouring, so their\nfigures stand beside ours, not against them. A trunk that began at '
+    'random, "(random init)", is not the slides\' baseline.'
 )
 
 INVARIANCE_NOTE = invariance.NOTE.format(most=MOST_CHANGED)
@@ -64,13 +65,13 @@ def write_study(
         ConfigError: a file cannot be written.
     """
     by_row = finished(study, runs)
-    systems = {row.name: name_of(study, row.name) for row in study.rows}
+    systems = {row.name: study.system(row.name) for row in study.rows}
     folders = {
         name: [study.folder(Cell(*run.key)) for run in found] for name, found in by_row.items()
     }
     path = study.out / FILE_NAME
     references = load(path) if hurried else load_or_measure(path, recordings.test)
-    tables = [make_table(layout, by_row, systems, references) for layout in LAYOUTS]
+    tables = [make_table(layout, by_row, systems, references) for layout in study.layouts]
     figures = {name: [invariance.read(each) for each in found] for name, found in folders.items()}
     tables.append(invariance.invariance_table(figures, systems))
     for table in tables:
@@ -95,7 +96,7 @@ def _write_pictures(
 ) -> None:
     own = {name: found for name, found in folders.items() if study.trained_as(name) == name}
     pictures: dict[str, Callable[[], bytes | None]] = {
-        CURVES_NAME: lambda: curves_picture(folders, systems),
+        CURVES_NAME: lambda: curves_picture(folders, systems, study.layouts),
         TRAJECTORIES_NAME: lambda: trajectories_picture(own, systems, recordings.test),
     }
     for name, draw in pictures.items():
@@ -114,17 +115,15 @@ def finished(study: Study, runs: Runs) -> dict[str, list[Run]]:
     }
 
 
-def name_of(study: Study, row: str) -> str:
-    """Call a row by its network, with what the network's name does not tell."""
-    remark = study.row(row).remark
-    return title(configure(study.base, study.row(row)).model) + (f', {remark}' if remark else '')
+def _notes(study: Study) -> tuple[str, ...]:
+    return (NOTE,) if study.file else (NOTE, SLIDES_NOTE)
 
 
 def _write_table(study: Study, table: Table) -> None:
     path = study.out / f'table_{table.name}'
     write_file(path.with_suffix('.md'), markdown(table).encode())
     write_table(path.with_suffix('.csv'), list(table.numbers[0]), table.numbers)
-    note = INVARIANCE_NOTE if table.name == invariance.NAME else NOTE
+    note = INVARIANCE_NOTE if table.name == invariance.NAME else '\n'.join(_notes(study))
     picture = draw_table(table.title, table.head, table.body, table.trained, note)
     write_file(path.with_suffix('.png'), picture)
 
@@ -140,7 +139,8 @@ def _index(
     parts = ['# The study\n', _provenance(study, recordings, runs, command)]
     parts += [markdown(table) + f'\nAs a picture: ![{table.title}](table_{table.name}.png)\n'
               for table in tables]  # fmt: skip
-    parts += [note.replace('\n', ' ') + '\n' for note in (NOTE, f'Invariance: {INVARIANCE_NOTE}')]
+    notes = (' '.join(_notes(study)), f'Invariance: {INVARIANCE_NOTE}')
+    parts += [note.replace('\n', ' ') + '\n' for note in notes]
     if (study.out / CURVES_NAME).exists():
         watched = ', '.join(clip.name for clip in recordings.watched)
         parts.append(
@@ -165,12 +165,13 @@ def _provenance(study: Study, recordings: Recordings, runs: Runs, command: str) 
     each = f'{study.minutes:g} minutes' if study.minutes else f'{study.base.optim.steps} steps'
     where = 'recordings of their own' if study.test else 'held out, the same for every cell'
     names = ', '.join(clip.name for clip in recordings.test_clips)
+    others = f', but for what a row of [{ROWS_NAME}]({ROWS_NAME}) changes' if study.file else ''
     lines = [
         f'* command: `{printable(command)}`',
         f'* date: {time.strftime("%Y-%m-%d %H:%M %z")}',
         f'* machine: {machine()}; {software()}',
         f'* code: {", ".join(commits)}',
-        f'* every cell: {each} at {data.width} x {data.height} px',
+        f'* every cell: {each} at {data.width} x {data.height} px' + others,
         f'* learned from {len(recordings.training)} recordings, measured on '
         f'{len(recordings.test)} ({where}): {printable(names)}',
         '* every run, unrounded: [runs.csv](runs.csv); settings: [study.yaml](study.yaml)',

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from smaknet_core.ablation.cells import SCORES_NAME
 from smaknet_core.ablation.recordings import Unseen
-from smaknet_core.ablation.slides import LAYOUTS
+from smaknet_core.ablation.slides import Layout
 from smaknet_core.embedder import Embedder
 from smaknet_core.report.curves import Curve, draw_curves
 from smaknet_core.report.trajectories import draw_trajectories, Trajectory
@@ -19,7 +19,7 @@ MOST_DRAWN = 2  # recordings per panel of trajectories; more would hide each oth
 
 
 def curves_picture(
-    folders: Mapping[str, Sequence[Path]], systems: Mapping[str, str]
+    folders: Mapping[str, Sequence[Path]], systems: Mapping[str, str], layouts: Sequence[Layout]
 ) -> bytes | None:
     """
     Draw the learning curves, by table; None where no row has any.
@@ -27,9 +27,10 @@ def curves_picture(
     Args:
         folders: row -> run folders of its finished cells.
         systems: row -> what it is called.
+        layouts: the tables.
     """
     groups: dict[str, dict[str, list[Curve]]] = {}
-    for layout in LAYOUTS:
+    for layout in layouts:
         for line in layout.lines:
             curves = [_curve(folder) for folder in folders.get(line.row, ())]
             known = [curve for curve in curves if curve is not None]
@@ -44,7 +45,7 @@ def trajectories_picture(
     """
     Draw how each row's first network moves through some test recordings; None without any.
 
-    Arguments as `curves_picture`, and the recordings.
+    Arguments as `curves_picture`, and the recordings instead of tables.
     """
     drawn = recordings[:MOST_DRAWN]
     panels = {

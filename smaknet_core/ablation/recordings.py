@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from smaknet_core.ablation.rows import configure
 from smaknet_core.ablation.study import Study
+from smaknet_core.config import DataConfig
 from smaknet_core.data.bag_folder import companion, find_recordings
 from smaknet_core.data.dataset import load_clips, split
 from smaknet_core.data.labels import ClipLabels, label_clip
@@ -72,6 +74,26 @@ class Recordings:
     def training_for(self, one_camera: bool) -> list[Clip]:
         """Give the training recordings, or what the first camera of each saw."""
         return [_first_camera(clip) for clip in self.training] if one_camera else self.training
+
+
+def load_for_rows(
+    study: Study, names: Iterable[str], console: Console | None = None
+) -> dict[str, Recordings]:
+    """
+    Load what rows learn from and are measured on: the same recordings, at each row's size.
+
+    Raises:
+        BagError, DataError: as `load_recordings`.
+    """
+    loaded: dict[DataConfig, Recordings] = {}
+    found = {}
+    for name in names:
+        data = configure(study.base, study.row(name)).data
+        if data not in loaded:
+            sized = replace(study, base=replace(study.base, data=data))
+            loaded[data] = load_recordings(sized, console)
+        found[name] = loaded[data]
+    return found
 
 
 def load_recordings(study: Study, console: Console | None = None) -> Recordings:

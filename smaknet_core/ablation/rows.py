@@ -11,7 +11,7 @@ from smaknet_core.errors import ConfigError
 
 # Curves need more points than a training; measuring does not count as training time.
 EVALUATE_EVERY = 50
-# Networks are the rows' matter, whatever the base says of them.
+# Networks are these rows' matter, whatever the base says of them; rows of a file keep the base's.
 NETWORK = {
     'system': 'smaknet',
     'backbone_weights': '',
@@ -31,6 +31,7 @@ class Row:
     changes: Changes = field(default_factory=dict)  # part of TrainConfig -> key -> value
     remark: str = ''  # what the network's name does not tell
     one_camera: bool = False  # learns from the first camera of each recording alone
+    file: str = ''  # that it was read from; '' for those below
 
 
 def _loss(name: str, norm: str, remark: str) -> Row:
@@ -58,15 +59,15 @@ ROWS = (
     ),
     Row('lite0_finetuned', {'model': {'system': 'lite0', 'backbone_weights': 'shipped'}}),
 )
-BY_NAME = {row.name: row for row in ROWS}
 
 
-def choose(names: Sequence[str]) -> list[Row]:
+def choose(names: Sequence[str], rows: Sequence[Row] = ROWS) -> list[Row]:
     """Give the rows of these names, in the table's order, or all; ConfigError for another."""
+    known = [row.name for row in rows]
     for name in names:
-        if name not in BY_NAME:
-            raise ConfigError(f'only: no row {name!r}{nearest(name, BY_NAME)}')
-    return [row for row in ROWS if row.name in names or not names]
+        if name not in known:
+            raise ConfigError(f'only: no row {name!r}{nearest(name, known)}')
+    return [row for row in rows if row.name in names or not names]
 
 
 def with_weights(row: Row, weights: Mapping[str, str]) -> Row:
@@ -94,10 +95,12 @@ def configure(base: TrainConfig, row: Row) -> TrainConfig:
         ConfigError: they do not go together.
     """
     settings = to_mapping(base)
-    settings['model'].update(NETWORK)
+    if not row.file:
+        settings['model'].update(NETWORK)
     for part, changes in row.changes.items():
         settings[part].update(changes)
-    return from_mapping(TrainConfig, settings, f'row {row.name}')
+    where = f'{row.file}: row {row.name}' if row.file else f'row {row.name}'
+    return from_mapping(TrainConfig, settings, where)
 
 
 def same_as(base: TrainConfig, row: Row, rows: Sequence[Row] = ROWS) -> Row:

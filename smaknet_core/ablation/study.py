@@ -8,8 +8,8 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smaknet_core.ablation.row_file import ROWS_NAME
 from smaknet_core.ablation.rows import (
-    BY_NAME,
     choose,
     configure,
     EVALUATE_EVERY,
@@ -19,8 +19,10 @@ from smaknet_core.ablation.rows import (
     with_weights,
 )
 from smaknet_core.ablation.runs import write_file
+from smaknet_core.ablation.slides import Layout, LAYOUTS, Line
 from smaknet_core.config import to_mapping, TrainConfig
 from smaknet_core.errors import ConfigError
+from smaknet_core.model import title
 from smaknet_core.types import Clip
 import yaml
 
@@ -54,22 +56,61 @@ class Study:
     weights: Mapping[str, str] = field(default_factory=dict)  # row -> what its trunk begins as
     cameras: tuple[str, ...] = ()
     cache_dir: Path | None = None
+    compared: tuple[Row, ...] = ROWS  # or those of a file, see row_file
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ConfigError(f'seeds: expected 1 or more, got {self.seeds}')
         if not self.minutes >= 0:
             raise ConfigError(f'minutes: expected 0 or more, got {self.minutes}')
-        choose(self.only)
+        if self.file and any(self.weights.values()):
+            raise ConfigError(
+                'tcn-weights, resnet-weights: are for the rows of the slides; with --rows, say '
+                'model.backbone_weights in the file'
+            )
+        for row in (*choose(self.only, self.compared), *self.compared):
+            configure(self.base, row)
+
+    @property
+    def file(self) -> str:
+        """The file that the rows are from; '' where they are the slides'."""
+        return self.compared[0].file
 
     @property
     def rows(self) -> list[Row]:
         """All rows there are, with the weights that were given for their trunks."""
-        return [with_weights(row, self.weights) for row in ROWS]
+        return [with_weights(row, self.weights) for row in self.compared]
+
+    @property
+    def chosen(self) -> list[Row]:
+        """Those to train now."""
+        return choose(self.only, self.rows)
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """The tables: the slides', or one of all the rows of a file."""
+        if not self.file:
+            return LAYOUTS
+        lines = tuple(Line(row.name) for row in self.compared)
+        return (Layout('rows', f'Rows of {Path(self.file).name}', lines),)
 
     def row(self, name: str) -> Row:
         """Give the row of a name."""
-        return with_weights(BY_NAME[name], self.weights)
+        return next(row for row in self.rows if row.name == name)
+
+    def system(self, name: str) -> str:
+        """
+        Call a row as tables do: by its network, with what the network's name does not tell.
+
+        Rows of a file are called by their remark, else their name; with their network where it
+        is another than the base's.
+        """
+        row = self.row(name)
+        network = title(configure(self.base, row).model)
+        if not self.file:
+            return network + (f', {row.remark}' if row.remark else '')
+        called = row.remark or row.name
+        return called if network == title(self.base.model) else f'{called}, {network}'
 
     def trained_as(self, name: str) -> str:
         """Name the row whose cells stand for this one's: the first with the same settings."""
@@ -81,7 +122,7 @@ class Study:
 
     def cells(self) -> list[Cell]:
         """List what is to be trained, seed by seed, so that every row has one soon."""
-        names = dict.fromkeys(self.trained_as(row.name) for row in choose(self.only))
+        names = dict.fromkeys(self.trained_as(row.name) for row in self.chosen)
         first = self.base.seed
         return [Cell(name, seed) for seed in range(first, first + self.seeds) for name in names]
 
@@ -103,6 +144,7 @@ class Study:
         """Tell what all cells share, as study.yaml holds it."""
         described = {
             'minutes': self.minutes,
+            **({'rows': f'of a file, see {ROWS_NAME}'} if self.file else {}),
             'weights': {row: source for row, source in self.weights.items() if source},
             'trained_on': [_describe(clip) for clip in training],
             'measured_on': [_describe(clip) for clip in test],

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ACROSS = (('steps', 'training steps'), ('seconds', 'seconds of training'))
 WIDTH, HEIGHT = 13.0, 3.6  # inches, of a row of panels
+ENTRY = 0.17  # inches, of a line of the legend
+COLOURS = 10  # then they begin anew, with another kind of line
+LINES = ('-', '--', ':', '-.')
 
 
 class Curve(NamedTuple):
@@ -42,7 +45,8 @@ def draw_curves(groups: Mapping[str, Mapping[str, Sequence[Curve]]]) -> bytes:
     if not groups:
         raise DataError('no learning curves to draw')
     with styled():
-        figure = Figure(figsize=(WIDTH, HEIGHT * len(groups)), dpi=110, layout='constrained')
+        height = max(HEIGHT, ENTRY * (2 + max(len(systems) for systems in groups.values())))
+        figure = Figure(figsize=(WIDTH, height * len(groups)), dpi=110, layout='constrained')
         grid = figure.subplots(len(groups), len(ACROSS), squeeze=False, sharey=True)
         for axes, (title, systems) in zip(grid, groups.items(), strict=True):
             for panel, (along, label) in zip(axes, ACROSS, strict=True):
@@ -62,7 +66,8 @@ def _draw(axes: Axes, systems: Mapping[str, Sequence[Curve]], along: str) -> Non
             axes.plot(
                 getattr(curve, along),
                 [100 * error for error in curve.errors],
-                color=f'C{number}',
+                color=f'C{number % COLOURS}',
+                ls=LINES[number // COLOURS % len(LINES)],
                 lw=1.4,
                 marker='o',
                 ms=3,

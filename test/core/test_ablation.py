@@ -296,7 +296,7 @@ class TestInvariance:
 class TestFailure:
     def test_one_failed_cell_is_kept_and_stops_no_other(self, demos, tmp_path, monkeypatch):
         """A rate under which the loss overflows, in one row only; no stand-in fails for it."""
-        study = make_study(demos, tmp_path / 'out', only=('att123', 'npairs'))
+        sound = study = make_study(demos, tmp_path / 'out', only=('att123', 'npairs'))
         bad = dataclasses.replace(
             study.row('npairs'),
             changes={
@@ -304,8 +304,7 @@ class TestFailure:
                 'model': {'embedding_norm': 'none'},
             },
         )
-        monkeypatch.setitem(command.choose.__globals__['BY_NAME'], 'npairs', bad)
-        monkeypatch.setattr('smaknet_core.ablation.study.ROWS', (*ROWS[:8], bad, *ROWS[9:]))
+        study = dataclasses.replace(study, compared=(*ROWS[:8], bad, *ROWS[9:]))
         code, shown = ablate(study)
         assert code == 1, shown
         good, failed = lines(study)
@@ -315,7 +314,7 @@ class TestFailure:
         assert failed['alignment_error'] == ''
         assert '2 of 2 · npairs seed 0: failed: ' in shown
         assert '* `npairs` seed 0: the ' in (study.out / 'study.md').read_text()
-        monkeypatch.undo()
+        study = sound
         monkeypatch.setattr(command, 'write_study', lambda *_: [])  # as above
         assert ablate(study)[0] == 1, 'it is not begun anew unasked'
         code, shown = ablate(study, retry_failed=True)
