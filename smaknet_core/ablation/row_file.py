@@ -7,7 +7,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from smaknet_core.ablation.rows import configure, Row
+from smaknet_core.ablation.rows import configure, EVALUATE_EVERY, Row
 from smaknet_core.ablation.runs import write_file
 from smaknet_core.config import nearest, read_yaml, to_mapping, TrainConfig
 from smaknet_core.errors import ConfigError, printable
@@ -17,13 +17,13 @@ ROWS_NAME = 'rows.yaml'  # in the study's folder
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]{0,59}')  # it becomes a folder's
 REMARK = 'remark'
 PARTS = tuple(name for name, value in to_mapping(TrainConfig()).items() if isinstance(value, dict))
-# What all rows have alike, or they could not be compared -> where it is said.
+# What all rows have alike, or they could not be compared -> where it comes from.
 ALIKE = {
-    'data.max_spread_s': '--data.max-spread-s',
-    'data.held_out': '--data.held-out or --test',
-    'data.held_out_names': '--data.held-out-names or --test',
-    'optim.minutes': '--minutes',
-    'optim.evaluate_every': 'nothing, ablate measures often',
+    'data.max_spread_s': 'use --data.max-spread-s',
+    'data.held_out': 'use --data.held-out or --test',
+    'data.held_out_names': 'use --data.held-out-names or --test',
+    'optim.minutes': 'use --minutes',
+    'optim.evaluate_every': f'{EVALUATE_EVERY} steps',
 }
 
 
@@ -101,8 +101,8 @@ def _changes(where: str, part: Any, changes: Any) -> Mapping[str, Any]:
         raise ConfigError(f'{where}: {part}: expected keys and values, got {changes!r}')
     for key in changes:
         if f'{part}.{key}' in ALIKE:
-            instead = ALIKE[f'{part}.{key}']
-            raise ConfigError(f'{where}: {part}.{key} is the same for all rows: use {instead}')
+            said = ALIKE[f'{part}.{key}']
+            raise ConfigError(f'{where}: {part}.{key} is the same for all rows: {said}')
     return changes
 
 

@@ -41,6 +41,20 @@ def test_a_later_group_that_is_higher_is_not_cut_off():
     assert rows.max() < height // 4
 
 
+def test_an_eleventh_line_is_no_second_first_one_and_the_legend_has_room():
+    curve = Curve([0, 4000], [0.0, 2.0], [0.3, 0.1])
+    blank = Curve([0], [0.0], [0.3])  # a dot in the corner
+    first, eleventh = (
+        picture(draw_curves({'t': {str(n): [curve if n == drawn else blank] for n in range(30)}}))
+        for drawn in (0, 10)
+    )
+    assert first.shape == eleventh.shape
+    assert first.shape[0] > picture(draw_curves({'t': {'one': [curve]}})).shape[0]
+    panel = (slice(None), slice(0, first.shape[1] // 3))
+    solid, dashed = (coloured(image[panel]).sum() for image in (first, eleventh))
+    assert solid > 1.2 * dashed > 0
+
+
 def test_nothing_to_draw():
     with pytest.raises(DataError, match='no learning curves'):
         draw_curves({})

@@ -65,6 +65,10 @@ class TestReading:
             ('a: [1]', 'row a: expected what it changes, such as loss: ..., got [1]'),
             ('a: {remark: 3}', 'row a: remark: expected a text, got 3'),
             ('a: {optim: {minutes: 3}}', 'optim.minutes is the same for all rows: use --minutes'),
+            (
+                'a: {optim: {evaluate_every: 3}}',
+                'optim.evaluate_every is the same for all rows: 50 ',
+            ),
             ('a: {data: {held_out: 0.5}}', 'data.held_out is the same for all rows: use --data.h'),
             ('a: {}\na: {}', "key 'a' is there twice"),
             ('no: {}', 'row False: expected a name of letters'),
