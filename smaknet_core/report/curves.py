@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ACROSS = (('steps', 'training steps'), ('seconds', 'seconds of training'))
 WIDTH, HEIGHT = 13.0, 3.6  # inches, of a row of panels
-ENTRY = 0.17  # inches, of a line of the legend
+ENTRY, AROUND = 0.175, 1.1  # inches: a line of the legend, what is above and below it
 COLOURS = 10  # then they begin anew, with another kind of line
 LINES = ('-', '--', ':', '-.')
 
@@ -45,7 +45,8 @@ def draw_curves(groups: Mapping[str, Mapping[str, Sequence[Curve]]]) -> bytes:
     if not groups:
         raise DataError('no learning curves to draw')
     with styled():
-        height = max(HEIGHT, ENTRY * (2 + max(len(systems) for systems in groups.values())))
+        most = 1 + max(len(systems) for systems in groups.values())
+        height = max(HEIGHT, AROUND + ENTRY * most)
         figure = Figure(figsize=(WIDTH, height * len(groups)), dpi=110, layout='constrained')
         grid = figure.subplots(len(groups), len(ACROSS), squeeze=False, sharey=True)
         for axes, (title, systems) in zip(grid, groups.items(), strict=True):
