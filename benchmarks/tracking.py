@@ -1,10 +1,11 @@
 """
 How well streams are followed, by scenario and method, with the truth from the simulator.
 
-One normal episode is taught; others that nothing was trained or calibrated on are followed: as
-they are, at half and double speed, with dropped frames, with a pause, a repetition, a short cut, a
-start in the middle, a hidden camera, and another task. Twice: taught and seen by all cameras, and
-taught by one camera and seen by another. Beside the methods stands the clock, which only counts.
+Normal episodes are taught in turn, for much depends on which; others that nothing was trained or
+calibrated on are followed: as they are, at half and double speed, with dropped frames, with a
+pause, a repetition, a short cut, a start in the middle, a hidden camera, and another task. Twice:
+taught and seen by all cameras, and taught by one camera and seen by another. Beside the methods
+stands the clock, which only counts.
 
     .venv/bin/python benchmarks/tracking.py --episodes 6 --out out/tracking
 
@@ -21,7 +22,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch
 import argparse  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
 import csv  # noqa: E402
-from dataclasses import asdict, dataclass  # noqa: E402
+from dataclasses import asdict, dataclass, replace  # noqa: E402
 from datetime import date  # noqa: E402
 import json  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -54,7 +55,15 @@ from smaknet_core.metrics.following import (  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tracking_drawing import draw  # noqa: E402
-from tracking_streams import load, OTHER, recalibrate, simulate, Stream  # noqa: E402
+from tracking_streams import (  # noqa: E402
+    load,
+    NORMAL,
+    OTHER,
+    recalibrate,
+    simulate,
+    Stream,
+    with_resampled,
+)
 
 METHODS = ('filter', 'dtw', 'nearest', 'clock')
 # What is to be reached by the filter on normal episodes (the last on the other task).
@@ -73,17 +82,29 @@ HEADINGS = ('scenario', 'method', 'sets', 'mean s', 'median s', 'median %', '<0.
 
 
 @dataclass(frozen=True)
+class Followed:
+    """One stream followed with one method through one demonstration."""
+
+    told: Told
+    stream: Stream
+    duration_s: float  # of the demonstration
+
+
+All = dict[tuple[str, str, str], list[Followed]]  # by views, scenario and method
+
+
+@dataclass(frozen=True)
 class Row:
     """One method on all streams of one scenario; None: there is no such number."""
 
     views: str  # which cameras were taught and seen
     scenario: str
     method: str
-    streams: int
+    streams: int  # followed, each as often as demonstrations were taught
     sets: int
     mean_error_s: float | None  # of all sets in the demonstration, published or not
     median_error_s: float | None
-    median_share: float | None  # the same over the demonstration's duration
+    median_share: float | None  # of the errors as shares of the demonstration's duration
     within_quarter: float | None  # share within 0.25 s
     within_half: float | None  # ... and 0.5 s
     published: float  # share of the sets
@@ -108,7 +129,7 @@ def main() -> int:
         data = args.data or args.out / 'data'
         if args.data is None:
             simulate(data, args.episodes, args.seed, args.workers)
-        taught, streams = load(data, embedder, args.episodes)
+        streams = load(data, embedder, args.episodes)
         calibration = (
             embedder.calibration
             if args.calibrate is None
@@ -120,8 +141,17 @@ def main() -> int:
     except SmaknetError as err:
         print(err, file=sys.stderr)
         return 2
-    told = follow_all(calibration, taught, streams)
-    rows = [_row(told, streams, *key, taught.times_s[-1]) for key in told]
+    normal = [stream for stream in streams if stream.scenario == NORMAL]
+    taught = normal[: args.taught]
+    followed: All = {}
+    for one in taught:
+        others = with_resampled([stream for stream in streams if stream is not one])
+        follow_all(calibration, one, list(others), followed)
+    rows = [_row(followed[key], *key) for key in followed]
+    for index, row in enumerate(rows):
+        if row.scenario == OTHER and row.method != 'clock':
+            negatives = followed[row.views, NORMAL, row.method]
+            rows[index] = replace(row, **_lost(followed, negatives, row))
     command = ' '.join(['python', 'benchmarks/tracking.py', *sys.argv[1:]])
     about = {
         'date': date.today().isoformat(),
@@ -129,32 +159,30 @@ def main() -> int:
         'command': command,
         'model': f'{args.model} {embedder.model_hash[:8]}',
         'calibration': asdict(calibration),
-        'demonstration': f'{taught.scenario}/{taught.name}',
+        'demonstrations': [f'{one.scenario}/{one.name}' for one in taught],
     }
-    _write(args.out, about, rows, told)
+    _write(args.out, about, rows, followed)
     _print(about, rows)
     return 0
 
 
 def follow_all(
-    calibration: Calibration, taught: Stream, streams: Sequence[Stream]
-) -> dict[tuple[str, str, str], list[Told]]:
-    """Follow every stream with every method; by views, scenario and method."""
+    calibration: Calibration, taught: Stream, streams: Sequence[Stream], followed: All
+) -> None:
+    """Follow every stream with every method through one demonstration; add to `followed`."""
     cameras = tuple(taught.cameras)
     views = {'all cameras': (cameras, cameras)}
     if len(cameras) > 1:
         views[f'{cameras[1]} taught, {cameras[0]} seen'] = (cameras[1:2], cameras[:1])
-    told: dict[tuple[str, str, str], list[Told]] = {}
     for name, (shown, seen) in views.items():
         vectors = np.array([[one[c] for c in shown] for one in taught.sets], np.float32)
         sigma = measure_views(vectors, taught.times_s)
         demonstration = Taught('demonstration', vectors, taught.times_s, shown, sigma)
         for stream in streams:
             for method in METHODS:
-                key = name, stream.scenario, method
-                one = follow(method, calibration, demonstration, taught, stream, seen)
-                told.setdefault(key, []).append(one)
-    return told
+                told = follow(method, calibration, demonstration, taught, stream, seen)
+                ones = followed.setdefault((name, stream.scenario, method), [])
+                ones.append(Followed(told, stream, demonstration.duration_s))
 
 
 def follow(
@@ -189,32 +217,20 @@ def _answer(tracker: Tracker, stamp_ns: int, vectors: dict) -> tuple[float, ...]
     return match.time_s, float(match.state.actionable), match.confidence, tracker.elsewhere
 
 
-def _row(
-    told: dict[tuple[str, str, str], list[Told]],
-    streams: Sequence[Stream],
-    views: str,
-    scenario: str,
-    method: str,
-    duration_s: float,
-) -> Row:
+def _row(followed: Sequence[Followed], views: str, scenario: str, method: str) -> Row:
     """Reduce the streams of one scenario to one row."""
-    ones = told[views, scenario, method]
-    errors, known, published, confidence, elsewhere = (
+    ones = [one.told for one in followed]
+    errors, known, published, confidence = (
         np.concatenate([getattr(one, name) for one in ones])
-        for name in ('errors_s', 'known', 'published', 'confidence', 'elsewhere')
+        for name in ('errors_s', 'known', 'published', 'confidence')
     )
+    shares = np.concatenate([one.told.errors_s / one.duration_s for one in followed])
     right = np.nan_to_num(errors, nan=np.inf) <= RIGHT_S
     half = errors[known] <= FOUND_S
     locks = [time_to_lock(one) for one in ones] if known.any() else []
     odd = [one for one in ones if one.calm_from_s is not None]
     back = [recovery(one) for one in odd]
     minutes = sum(one.times_s[-1] for one in ones) / 60
-    lost: dict[str, float | None] = {'auroc': None, 'auroc_own': None}
-    if scenario == OTHER and method != 'clock':
-        normal = np.concatenate([one.elsewhere for one in told[views, 'normal', method]])
-        lost['auroc'] = auroc(normal, elsewhere)
-        own = _own_phases(streams)
-        lost['auroc_own'] = auroc(normal, elsewhere[own]) if own.any() else None
     return Row(
         views,
         scenario,
@@ -223,7 +239,7 @@ def _row(
         len(errors),
         mean_error_s=_mean(errors[known]),
         median_error_s=float(np.median(errors[known])) if known.any() else None,
-        median_share=float(np.median(errors[known])) / duration_s if known.any() else None,
+        median_share=float(np.median(shares[known])) if known.any() else None,
         within_quarter=_mean(right[known]),
         within_half=_mean(half),
         published=float(published.mean()),
@@ -235,15 +251,23 @@ def _row(
         never_recovered=back.count(None) if odd else None,
         backward_jumps=sum(map(backward_jumps, ones)) / minutes,
         calibration_error=None if method == 'clock' else calibration_error(confidence, right),
-        **lost,
+        auroc=None,
+        auroc_own=None,
     )
 
 
-def _own_phases(streams: Sequence[Stream]) -> np.ndarray:
-    """Which sets of the other task are in phases that the normal one does not have."""
-    shared = {phase for one in streams if one.scenario == 'normal' for phase in one.phases}
-    others = [one for one in streams if one.scenario == OTHER]
-    return np.array([phase not in shared for one in others for phase in one.phases])
+def _lost(followed: All, negatives: Sequence[Followed], row: Row) -> dict[str, float | None]:
+    """Tell how well sets of the other task are told from normal ones, all and in own phases."""
+    positives = followed[row.views, row.scenario, row.method]
+    normal, other = (
+        np.concatenate([one.told.elsewhere for one in ones]) for ones in (negatives, positives)
+    )
+    shared = {phase for one in negatives for phase in one.stream.phases}
+    own = np.array([phase not in shared for one in positives for phase in one.stream.phases])
+    return {
+        'auroc': auroc(normal, other),
+        'auroc_own': auroc(normal, other[own]) if own.any() else None,
+    }
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -255,7 +279,7 @@ def _mean_censored(seconds: Sequence[float | None], longest: Sequence[float]) ->
     return _mean(np.array([most if one is None else one for one, most in pairs]))
 
 
-def _write(out: Path, about: dict, rows: Sequence[Row], told: dict) -> None:
+def _write(out: Path, about: dict, rows: Sequence[Row], followed: All) -> None:
     table = [asdict(row) for row in rows]
     (out / 'tracking.json').write_text(json.dumps({**about, 'rows': table}, indent=1) + '\n')
     with (out / 'tracking.csv').open('w', newline='', encoding='utf-8') as file:
@@ -263,6 +287,7 @@ def _write(out: Path, about: dict, rows: Sequence[Row], told: dict) -> None:
         writer.writeheader()
         writer.writerows(table)
     (out / 'tracking.md').write_text('\n\n'.join(map('\n'.join, _markdown(rows))) + '\n')
+    told = {key: [one.told for one in ones] for key, ones in followed.items()}
     (out / 'tracking.png').write_bytes(draw(rows, told))
 
 
@@ -345,6 +370,8 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--episodes', type=int, default=2, help='of each scenario (default 2)')
+    parser.add_argument('--taught', type=int, default=3,
+                        help='how many normal ones are taught in turn (default 3)')  # fmt: skip
     parser.add_argument('--model', type=Path, default=Path('models/pouring.safetensors'),
                         help='model file or RUN folder (default: the shipped one)')  # fmt: skip
     parser.add_argument('--data', type=Path, help='folder with a folder of episodes per scenario')
@@ -357,6 +384,8 @@ def _arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.episodes < 1:
         parser.error(f'--episodes: expected 1 or more, got {args.episodes}')
+    if not 1 <= args.taught <= args.episodes + 1:
+        parser.error(f'--taught: expected 1 ... {args.episodes + 1}, got {args.taught}')
     return args
 
 

@@ -21,8 +21,8 @@ from smaknet_core.simulation.truth import calm_from_ns, correspond, load_progres
 from smaknet_core.simulation.worlds import Settings
 from smaknet_core.types import Vector
 
-RECORDED = ('normal', 'pause', 'repeat', 'skip', 'mid-start', 'occlusion', 'other-task')
-OTHER = 'other-task'
+NORMAL, OTHER = 'normal', 'other-task'
+RECORDED = (NORMAL, 'pause', 'repeat', 'skip', 'mid-start', 'occlusion', OTHER)
 SPREAD_S = 0.05
 BATCH = 16
 # Of `dropped`: so many frames are missing one by one, and so many times this many in a row.
@@ -84,19 +84,16 @@ class Stream:
 def simulate(folder: Path, episodes: int, seed: int, workers: int) -> None:
     """Record what is missing of every scenario; of normal one more, which is taught."""
     for index, scenario in enumerate(RECORDED):
-        count = episodes + (scenario == 'normal')
+        count = episodes + (scenario == NORMAL)
         settings = Settings(scenario=scenario, demonstrator='hand')
         run_simulate(
             folder / scenario, settings, episodes=count, seed=seed + index, workers=workers
         )
 
 
-def load(folder: Path, embedder: Embedder, episodes: int) -> tuple[Stream, list[Stream]]:
+def load(folder: Path, embedder: Embedder, episodes: int) -> list[Stream]:
     """
-    Embed what there is of every scenario.
-
-    Returns:
-        The demonstration, the first of the normal episodes, and all the streams.
+    Embed what there is of every scenario: so many episodes, of normal one more.
 
     Raises:
         DataError: not two normal episodes, or not one of another scenario.
@@ -104,13 +101,13 @@ def load(folder: Path, embedder: Embedder, episodes: int) -> tuple[Stream, list[
     streams: list[Stream] = []
     for scenario in RECORDED:
         found = sorted(path.parent for path in (folder / scenario).glob('*/labels.csv'))
-        wanted = 1 + (scenario == 'normal')
+        wanted = 1 + (scenario == NORMAL)
         if len(found) < wanted:
             raise DataError(f'{folder / scenario}: {len(found)} episodes, needs {wanted} or more')
         for path in found[: episodes + wanted - 1]:
             print(f'embedding {path}', flush=True)
             streams.append(embed(path, scenario, embedder))
-    return streams[0], list(_with_resampled(streams[1:]))
+    return streams
 
 
 def embed(path: Path, scenario: str, embedder: Embedder) -> Stream:
@@ -126,7 +123,7 @@ def embed(path: Path, scenario: str, embedder: Embedder) -> Stream:
     rows = np.loadtxt(path / 'labels.csv', delimiter=',', skiprows=1, usecols=6, dtype=int)
     nearest = np.searchsorted(progress.stamps_ns, stamps).clip(0, len(rows) - 1)
     phases = [names[rows[i]] for i in nearest]
-    odd = calm_from_ns(path) if scenario not in ('normal', OTHER) else None
+    odd = calm_from_ns(path) if scenario not in (NORMAL, OTHER) else None
     return Stream(path.name, scenario, stamps, vectors, progress.at(stamps), phases,
                   about['cameras'], about['task'], odd)  # fmt: skip
 
@@ -134,7 +131,7 @@ def embed(path: Path, scenario: str, embedder: Embedder) -> Stream:
 def recalibrate(folder: Path, embedder: Embedder) -> Calibration:
     """Measure distances and confidence on a folder of validation episodes, as training does."""
     paths = sorted(path.parent for path in folder.glob('*/labels.csv'))
-    streams = [embed(path, 'normal', embedder) for path in paths]
+    streams = [embed(path, NORMAL, embedder) for path in paths]
     recordings = [
         CalibrationRecording(
             one.task,
@@ -147,16 +144,16 @@ def recalibrate(folder: Path, embedder: Embedder) -> Calibration:
     return calibrate(recordings)
 
 
-def _with_resampled(streams: Sequence[Stream]) -> Iterator[Stream]:
+def with_resampled(streams: Sequence[Stream]) -> Iterator[Stream]:
     """Yield normal episodes, the same slower, faster and with gaps, and then all others."""
-    normal = [stream for stream in streams if stream.scenario == 'normal']
+    normal = [stream for stream in streams if stream.scenario == NORMAL]
     yield from normal
     yield from (stream.at_pace(0.5, 1, '0.5x') for stream in normal)
     yield from (stream.at_pace(2.0, 2, '2x') for stream in normal)
     for index, stream in enumerate(normal):
         kept = _kept(len(stream), np.random.default_rng(index))
         yield replace(stream.take(kept), scenario='dropped')
-    yield from (stream for stream in streams if stream.scenario != 'normal')
+    yield from (stream for stream in streams if stream.scenario != NORMAL)
 
 
 def _kept(count: int, rng: np.random.Generator) -> NDArray[np.intp]:

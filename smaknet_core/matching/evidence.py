@@ -30,8 +30,12 @@ MOST_PRESENCE = 3.0
 MOST_PLACE = 9.0
 # The two scales are taken to be at least this far apart, as a share of the squared outlier level.
 LEAST_SLOPE = 0.3
-# Distances beyond this many outlier levels are all alike: what is that far off says nothing.
+# Distances beyond this many outlier levels are all alike: what is that far off says nothing. So
+# it is with the distance of each of several cameras, for where the scene is ...
 FAR = 2.0
+# ... and for whether it is in a demonstration at all: a hand before one of two lenses must not
+# outweigh what the other sees well.
+FAR_PRESENCE = 1.3
 # Nothing is believed more firmly than this far from 0 and 1, so that all can be unlearned.
 SURE = 1e-9
 # Sets are compared with a running mean of the last of this much time.
@@ -58,11 +62,22 @@ class Evidence:
         self._time_s = config.evidence_time_s
         self._calibration = calibration
         # Distances in units of each demonstration's own scale: then all have the same limits.
-        wider = scales(taught, calibration)[0] / calibration.sigma
-        self._unit = None if np.all(wider == 1) else np.asarray(1 / wider, np.float32)
+        sigma, outlier = scales(taught, calibration)
+        self._unit = (
+            None
+            if np.all(sigma == calibration.sigma)
+            else np.asarray(calibration.sigma / sigma, np.float32)
+        )
+        most = np.asarray(outlier, np.float32) if self._unit is not None else calibration.outlier
+        self._limits = FAR * most, FAR_PRESENCE * most
         self._novelty = Novelty(calibration.sigma)
         self._near = Around(taught, WINDOW_S)
         self._place = Around(taught, PLACE_S)
+
+    @property
+    def limits(self) -> tuple[float | Singles, float | Singles]:
+        """How far off each of several cameras can be at most: for the place, for presence."""
+        return self._limits
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -73,7 +88,7 @@ class Evidence:
         places: Singles,
         outside: float,
         embeddings: Mapping[str, Vector],
-        distances: Singles,
+        distances: Sequence[Singles],
         dt_s: float | None,
     ) -> tuple[Singles, float]:
         """
@@ -83,7 +98,8 @@ class Evidence:
             places: N probabilities.
             outside: probability of `elsewhere`; all sums to 1.
             embeddings: of the set, camera -> D.
-            distances: N, of the set to the timesteps, same views raised to others.
+            distances: N each, of the set to the timesteps, same views raised to others; limited
+                by each of `limits`.
             dt_s: seconds since the last set, None for the first.
 
         Returns:
@@ -91,11 +107,12 @@ class Evidence:
         """
         weight = 1.0 if dt_s is None else min(1.0, dt_s / self._time_s)
         novelty = self._novelty.measure(embeddings, dt_s)
+        of_place, of_presence = distances
         if self._unit is not None:
-            distances = distances * self._unit
-        outside = self._weigh_presence(places, outside, distances, weight, novelty)
+            of_place, of_presence = of_place * self._unit, of_presence * self._unit
+        outside = self._weigh_presence(places, outside, of_presence, weight, novelty)
         scale = self._calibration
-        logs = log_likelihood(distances, scale.sigma, scale.outlier, scale.sharpness)
+        logs = log_likelihood(of_place, scale.sigma, scale.outlier, scale.sharpness)
         if novelty < 1:
             # From each place goes what speaks for it but is not new; within a place all is kept.
             logs -= (1 - novelty) * np.maximum(self._place.largest(logs), 0)

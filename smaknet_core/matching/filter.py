@@ -39,8 +39,8 @@ class ForwardFilter:
     ) -> None:
         motion = Motion([demonstration.times_s for demonstration in taught], config)
         self._belief = Belief(motion, [len(demonstration) for demonstration in taught])
-        self._measuring = Measuring(taught, calibration.same_view)
         self._evidence = Evidence(taught, calibration, config)
+        self._measuring = Measuring(taught, calibration.same_view, self._evidence.limits)
         self._summary = Summary(taught, calibration, config)
         self.reset()
 
@@ -72,9 +72,9 @@ class ForwardFilter:
         """
         dt_s = self._pass_time(stamp_ns)
         belief = self._belief
-        distances, scaled = self._measuring.measure(embeddings)
+        distances, *limited = self._measuring.measure(embeddings)
         weights, outside = self._evidence.weigh(
-            belief.places, belief.outside, embeddings, scaled, dt_s
+            belief.places, belief.outside, embeddings, limited, dt_s
         )
         belief.weigh(weights, outside)
         return self._summary.match(stamp_ns, dt_s, belief.places, outside, distances)

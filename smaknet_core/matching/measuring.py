@@ -21,14 +21,22 @@ class Measuring:
     Args:
         taught: the demonstrations.
         same_view: see `Calibration`.
+        limits: one number each, or N: how far off a camera can be at most, among several, in what
+            is measured besides the plain distances.
     """
 
-    def __init__(self, taught: Sequence[Taught], same_view: float) -> None:
+    def __init__(
+        self,
+        taught: Sequence[Taught],
+        same_view: float,
+        limits: Sequence[float | Singles] = (np.inf,),
+    ) -> None:
         self._nearer = np.float32(1 / same_view)
+        self._limits = [np.asarray(limit, np.float32) for limit in limits]
         groups = groupby(taught, key=lambda demonstration: demonstration.cameras)
         self._parts = [_Part(cameras, list(demonstrations)) for cameras, demonstrations in groups]
 
-    def measure(self, embeddings: Mapping[str, Vector]) -> tuple[Singles, Singles]:
+    def measure(self, embeddings: Mapping[str, Vector]) -> tuple[Singles, ...]:
         """
         Measure one set.
 
@@ -38,31 +46,53 @@ class Measuring:
         Returns:
             N distances: the mean over the live cameras of the distance to the taught view of the
             same name; a camera that was not taught counts with the nearest of all taught views.
-            And N with taught cameras' own distances raised to what other views have, by
-            `same_view`. These may be one and the same array.
+            And for each limit N again, with taught cameras' own distances raised to what other
+            views have, by `same_view`, and each camera's share limited: what hides one of several
+            cameras, or stands before it, must not drown what the others see. Some of these may
+            be one and the same array.
         """
-        measured = [self._measure(part, embeddings) for part in self._parts]
-        if len(measured) == 1:
-            return measured[0]
-        plain, scaled = zip(*measured, strict=True)
-        return np.concatenate(plain), np.concatenate(scaled)
+        pairs = [self._see(camera, vector) for camera, vector in embeddings.items()]
+        if len(pairs) == 1:
+            ((plain, raised),) = pairs
+            return plain, *[raised] * len(self._limits)
+        share = np.float32(1 / len(pairs))
+        limited = [
+            _mean([np.minimum(raised, limit) for _, raised in pairs], share)
+            for limit in self._limits
+        ]
+        # the first may be one with what was limited: it is summed into last
+        return _mean([plain for plain, _ in pairs], share), *limited
 
-    def _measure(self, part: _Part, embeddings: Mapping[str, Vector]) -> tuple[Singles, Singles]:
-        same, other = part.sums(embeddings)
-        share = np.float32(1 / len(embeddings))
-        if same is None or other is None:
-            plain = same if other is None else other
-            assert plain is not None
-            plain *= share
-            return plain, plain if same is None or self._nearer == 1 else plain * self._nearer
-        return (same + other) * share, (same * self._nearer + other) * share
+    def _see(self, camera: str, vector: Vector) -> tuple[Singles, Singles]:
+        """Give N distances of one camera, plain and raised."""
+        found = [part.distances(camera, vector) for part in self._parts]
+        plain = found[0] if len(found) == 1 else np.concatenate(found)
+        known = [camera in part.cameras for part in self._parts]
+        if self._nearer == 1 or not any(known):
+            return plain, plain
+        if all(known):
+            return plain, plain * self._nearer
+        raised = [
+            near * self._nearer if there else near
+            for near, there in zip(found, known, strict=True)
+        ]
+        return plain, np.concatenate(raised)
+
+
+def _mean(terms: Sequence[Singles], share: np.float32) -> Singles:
+    """Average; the first of the terms is overwritten."""
+    total = terms[0]
+    for term in terms[1:]:
+        total += term
+    total *= share
+    return total
 
 
 class _Part:
     """Demonstrations of the same cameras."""
 
     def __init__(self, cameras: tuple[str, ...], taught: Sequence[Taught]) -> None:
-        self._cameras = cameras
+        self.cameras = cameras
         rows = np.concatenate([demonstration.embeddings for demonstration in taught])  # n x V x D
         self._squares = np.ascontiguousarray(np.einsum('nvd,nvd->vn', rows, rows))
         # Of so many rows at a time V x D x rows: the products of one vector run along the rows.
@@ -71,22 +101,15 @@ class _Part:
             for low in range(0, len(rows), ROWS)
         ]
 
-    def sums(self, embeddings: Mapping[str, Vector]) -> tuple[Singles | None, Singles | None]:
-        """Give n sums of distances, over the cameras that were taught and over the others."""
-        same: Singles | None = None
-        other: Singles | None = None
-        for camera, vector in embeddings.items():
-            if camera in self._cameras:
-                near = self._to_view(self._cameras.index(camera), vector)
-                same = near if same is None else np.add(same, near, out=same)
-            else:
-                near = self._to_nearest(vector)
-                other = near if other is None else np.add(other, near, out=other)
-        return same, other
+    def distances(self, camera: str, vector: Vector) -> Singles:
+        """Give n distances to the camera's own view, or to the nearest where it was not taught."""
+        if camera in self.cameras:
+            return self._to_view(self.cameras.index(camera), vector)
+        return self._to_nearest(vector)
 
     def _to_nearest(self, vector: Vector) -> Singles:
         nearest = self._to_view(0, vector)
-        for view in range(1, len(self._cameras)):
+        for view in range(1, len(self.cameras)):
             np.minimum(nearest, self._to_view(view, vector), out=nearest)
         return nearest
 

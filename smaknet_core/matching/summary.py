@@ -22,6 +22,9 @@ MAX_RATE = 3.0
 # Not to know which of them it is is no ambiguity, up to so many seconds on either side.
 STANDING = 0.5
 STANDING_S = 5.0
+# A match is the mean of what is believed within this of where most is: wider than what confidence
+# speaks of, so that a broad peak beside a narrow one is not left for it and taken up again.
+PEAK_S = 0.75
 # Quantiles of the posterior that `interval_s` spans: its central 90 %.
 TAILS = np.array([0.05, 0.95])
 
@@ -34,10 +37,15 @@ class Summary:
         taught: the demonstrations.
         calibration: for the temperature of the confidence.
         config: thresholds.
+        peak_s: how far from where most is believed a match is the mean of what is.
     """
 
     def __init__(
-        self, taught: Sequence[Taught], calibration: Calibration, config: MatchConfig
+        self,
+        taught: Sequence[Taught],
+        calibration: Calibration,
+        config: MatchConfig,
+        peak_s: float = PEAK_S,
     ) -> None:
         self._taught = tuple(taught)
         self._calibration = calibration
@@ -45,6 +53,7 @@ class Summary:
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
         window = _windows(taught, WINDOW_S)
         self._window = Windows(*window)
+        self._peak = Windows(*_windows(taught, peak_s))
         self._place = Windows(*_places(taught, window, STANDING * calibration.sigma))
         self._labels = Labels(config)
         self._rate = RateMeter()
@@ -105,7 +114,7 @@ class Summary:
             The timestep (of N) nearest to the mean of the window that holds most, and that mean
             in demonstration seconds.
         """
-        window = self._window.of(self._window.heaviest(places, mass))
+        window = self._peak.of(self._peak.heaviest(places, mass))
         times_s, weights = self._times_s[window], places[window].astype(np.float64)
         mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-300)
         return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s

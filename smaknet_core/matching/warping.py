@@ -20,7 +20,7 @@ from smaknet_core.matching.filter import RESET_GAP_S
 from smaknet_core.matching.measuring import Measuring
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.summary import Summary
-from smaknet_core.matching.taught import Calibration, Floats, scales, Taught
+from smaknet_core.matching.taught import Calibration, Floats, scales, Taught, WINDOW_S
 from smaknet_core.types import Match, Vector
 
 # What a path earned counts for about this long.
@@ -57,7 +57,8 @@ class SubsequenceWarping:
         self._worth = worth / config.evidence_time_s
         self._gaps = [np.diff(demonstration.times_s) for demonstration in taught]
         self._ends = np.cumsum([len(demonstration) for demonstration in taught])[:-1]
-        self._summary = Summary(taught, calibration, config)
+        # What paths believe in lies behind their ends: the mean of more would be late.
+        self._summary = Summary(taught, calibration, config, WINDOW_S)
         self.reset()
 
     def reset(self) -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from dense_filter import SlowFilter
 from embedding_world import (
+    actionable,
     calibration,
     EPOCH_NS,
+    errors,
     follow,
     MS,
     ramp,
@@ -116,3 +118,30 @@ def test_a_stamp_that_does_not_follow_starts_anew(jump_ns):
     last = followed[-1][0]
     assert last.state is State.TRACKING
     assert fast.update(last.stamp_ns + jump_ns, {'b': world.see(6)}).state is State.INIT
+
+
+@pytest.mark.parametrize('hidden', ['a', 'b'])
+def test_what_hides_one_camera_does_not_drown_the_other(hidden):
+    world = World(60, duration_s=8)
+    followed = ForwardFilter([world.taught(('a', 'b'))], calibration(), CONFIG)
+    lens = np.eye(32, dtype=np.float32)[7]  # a hand before it, all the same
+    matches = []
+    for stamp, seen, moment in world.stream(ramp(0, 7), camera='a'):
+        seen['b'] = world.see(moment, 'b')
+        if 2 <= moment < 5:
+            seen[hidden] = lens
+        matches.append((followed.update(stamp, seen), moment))
+    while_hidden = [pair for pair in matches if 2 <= pair[1] < 5]
+    assert actionable(while_hidden).mean() > 0.9
+    assert errors(while_hidden).max() < 0.5
+
+
+def test_what_hides_all_cameras_is_elsewhere():
+    world = World(60, duration_s=8)
+    followed = ForwardFilter([world.taught(('a', 'b'))], calibration(), CONFIG)
+    lens = np.eye(32, dtype=np.float32)
+    for number, moment in enumerate(ramp(0, 5)):
+        hidden = moment >= 2
+        seen = {c: lens[7 + i] if hidden else world.see(moment, c) for i, c in enumerate('ab')}
+        match = followed.update(EPOCH_NS + number * 10**8, seen)
+    assert match.state is State.LOST
