@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 import re
 import subprocess
@@ -37,3 +38,26 @@ def test_each_has_its_place_in_the_page():
         assert f'\nnew table\n<!-- end of {script} -->' in run_all.replace_part(
             page, script, 'new table'
         )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_tracking_is_measured_on_episodes_it_simulates(tmp_path):
+    pytest.importorskip('mujoco', reason='needs the simulator: make sim')
+    out = tmp_path / 'tracking'
+    command = ['tracking.py', '--episodes', '1', '--taught', '2', '--out', str(out)]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        timeout=840,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((out / 'tracking.json').read_text())['rows']
+    by_key = {(row['views'], row['scenario'], row['method']): row for row in rows}
+    assert len(by_key) == len(rows) == 2 * 10 * 4
+    normal = by_key['all cameras', 'normal', 'filter']
+    assert normal['streams'] == 2
+    assert normal['mean_error_s'] < by_key['all cameras', 'normal', 'clock']['mean_error_s']
+    assert {path.name for path in out.iterdir()} > {'tracking.csv', 'tracking.md', 'tracking.png'}
