@@ -52,7 +52,7 @@ class Interruption:
 def interruption() -> Iterator[Interruption]:
     """Let the first Ctrl-C or SIGTERM interrupt, and what is written thereafter be finished."""
     asked = Interruption()
-    with _handled_by(asked):
+    with handled_by(asked):
         yield asked
 
 
@@ -70,12 +70,13 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Turn Ctrl-C and SIGTERM into a flag, so that a run ends between two steps."""
     stop = StopRequest()
-    with _handled_by(stop):
+    with handled_by(stop):
         yield stop
 
 
 @contextmanager
-def _handled_by(handler: Callable[..., None]) -> Iterator[None]:
+def handled_by(handler: Callable[..., None]) -> Iterator[None]:
+    """Give SIGINT and SIGTERM to a handler while the block runs."""
     try:
         before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: the caller handles signals

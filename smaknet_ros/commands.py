@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib
 import sys
 
+from smaknet_core.interrupts import handled_by
+from smaknet_ros.ending import at_once
+
 # Of these one is missing where ROS is neither sourced nor installed as wheels.
 ROS = (
     'builtin_interfaces',
@@ -39,6 +42,11 @@ def recorder() -> int:
 
 
 def _run(name: str, module: str) -> int:
+    with handled_by(at_once):
+        return _load_and_run(name, module)
+
+
+def _load_and_run(name: str, module: str) -> int:
     try:
         main = importlib.import_module(module).main
     except ModuleNotFoundError as err:

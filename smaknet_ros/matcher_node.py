@@ -20,9 +20,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 from smaknet_core.errors import printable, SmaknetError
+from smaknet_core.interrupts import handled_by
 from smaknet_ros import parameters, topics
 from smaknet_ros.arguments import Parser
-from smaknet_ros.ending import ends_with
+from smaknet_ros.ending import ends_with, soon
 from smaknet_ros.settings import require_files, settings_of
 from std_srvs.srv import Trigger
 
@@ -69,10 +70,12 @@ class MatcherNode(LifecycleNode):
             require_files(self.settings)
             from smaknet_ros.session import Session  # torch: seconds, and not for a typing error
 
+            self._go_on()
             self._session = Session(self, self.settings)
         except Exception as err:  # a lifecycle node would swallow it without a word
-            self.get_logger().error(f'cannot configure: {_reason(err)}')
+            self._explain(f'cannot configure: {_reason(err)}')
             return FAILURE
+        self._go_on()
         return self._enter('inactive', super().on_configure(state))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -84,7 +87,7 @@ class MatcherNode(LifecycleNode):
                 self.get_logger().info(f'active, cameras {", ".join(self.settings.camera_names)}')
             return entered
         except Exception as err:
-            self.get_logger().error(f'cannot activate: {_reason(err)}')
+            self._explain(f'cannot activate: {_reason(err)}')
             return ERROR
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -109,6 +112,14 @@ class MatcherNode(LifecycleNode):
         self.close()
         return self._enter('unconfigured', super().on_error(state))
 
+    def _go_on(self) -> None:
+        if not self.context.ok():  # told to end; nothing else leaves a transition without a word
+            raise KeyboardInterrupt
+
+    def _explain(self, text: str) -> None:
+        self._go_on()
+        self.get_logger().error(text)
+
     def _enter(self, state: str, result: TransitionCallbackReturn) -> TransitionCallbackReturn:
         if result == SUCCESS:
             self._state = state
@@ -123,7 +134,8 @@ class MatcherNode(LifecycleNode):
     def _look_after(self) -> None:
         if self._session is None:
             return
-        if self.get_clock().ros_time_is_active and self.get_clock().now().nanoseconds == 0:
+        stands = self.get_clock().ros_time_is_active and self.get_clock().now().nanoseconds == 0
+        if stands and not self.count_publishers('/clock'):  # a player may wait for this node
             self.get_logger().warning(
                 'use_sim_time is set, but nothing publishes /clock', throttle_duration_sec=10.0
             )
@@ -179,24 +191,25 @@ class MatcherNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end; return the exit code."""
     argv = list(sys.argv if args is None else args)
-    try:
-        _parse(remove_ros_args(argv)[1:])
-        rclpy.init(args=argv)
-    except SystemExit as err:
-        return int(err.code or 0)
-    except Exception as err:  # several unrelated types, for a bad YAML file among others
-        return _complain(err)
-    try:
-        return _run()
-    finally:
-        rclpy.try_shutdown()
+    with handled_by(soon):  # before rclpy, which passes signals on
+        try:
+            _parse(remove_ros_args(argv)[1:])
+            rclpy.init(args=argv)
+        except SystemExit as err:
+            return int(err.code or 0)
+        except Exception as err:  # several unrelated types, for a bad YAML file among others
+            return _complain(err)
+        try:
+            return _run()
+        finally:
+            rclpy.try_shutdown()
 
 
 def _run() -> int:
     try:
         node = MatcherNode()
-    except Exception as err:  # ours, and rclpy's own for parameters of its own
-        return _complain(err)
+    except Exception as err:  # ours, rclpy's own for parameters of its own, or told to end
+        return _complain(err) if rclpy.ok() else 0
     executor = SingleThreadedExecutor()
     code = 1  # of what nobody expects
     try:

@@ -26,10 +26,11 @@ from rosgraph_msgs.msg import Clock
 from smaknet_core.config import nearest
 from smaknet_core.data.bags import IMAGE_TYPES, open_recording, Recording, Topic
 from smaknet_core.errors import BagError, printable, SmaknetError
+from smaknet_core.interrupts import handled_by
 from smaknet_ros import topics
 from smaknet_ros.arguments import Parser
 from smaknet_ros.conversions import to_time
-from smaknet_ros.ending import ends_with
+from smaknet_ros.ending import ends_with, soon
 from smaknet_ros.message_types import message_class
 
 REMIND_S = 5.0
@@ -207,17 +208,18 @@ def _start_ns(recording: Recording, start: str) -> int:
 def main(args: Sequence[str] | None = None) -> int:
     """Play a recording; return the exit code."""
     argv = list(sys.argv if args is None else args)
-    try:
-        options = _parse(remove_ros_args(argv)[1:])
-        rclpy.init(args=argv)
-    except SystemExit as err:
-        return int(err.code or 0)
-    except Exception as err:  # several unrelated types
-        return _complain(err)
-    try:
-        return _run(options)
-    finally:
-        rclpy.try_shutdown()
+    with handled_by(soon):  # before rclpy, which passes signals on
+        try:
+            options = _parse(remove_ros_args(argv)[1:])
+            rclpy.init(args=argv)
+        except SystemExit as err:
+            return int(err.code or 0)
+        except Exception as err:  # several unrelated types
+            return _complain(err)
+        try:
+            return _run(options)
+        finally:
+            rclpy.try_shutdown()
 
 
 def _run(options: Options) -> int:
@@ -225,8 +227,8 @@ def _run(options: Options) -> int:
         with open_recording(options.bag) as recording:
             try:
                 player = PlayerNode(recording, options)
-            except Exception as err:  # ours, and rclpy's for its own parameters
-                return _complain(err)
+            except Exception as err:  # ours, rclpy's for its own parameters, or told to end
+                return _complain(err) if rclpy.ok() else 0
             code = 2  # of a recording that cannot be read on
             try:
                 code = _play(player)
@@ -273,9 +275,12 @@ def _parse(args: list[str]) -> Options:
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
     if not 0.01 <= rate <= 100:
-        raise argparse.ArgumentTypeError('expected 0.01 ... 100')
+        raise argparse.ArgumentTypeError(f'expected 0.01 ... 100, got {text!r}')
     return rate
 
 

@@ -8,6 +8,7 @@ import signal
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 import numpy as np
+import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.qos import qos_profile_sensor_data
@@ -309,6 +310,15 @@ def test_simulated_time_and_a_looping_bag(graph, world):
     assert 'off this node' not in process.log()
     assert player.stop(signal.SIGINT) == 0
     assert_clean_end(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_torch_is_loaded_ends_it_without_a_word(graph, world, how):
+    process = graph.start(world.parameters('front'))
+    graph.wait(lambda: 'smaknet_matcher' in graph.node.get_node_names(), 'the node')
+    assert 'warm in' not in process.log(), 'too late to be of interest'
+    assert_clean_end(process, how)
+    assert process.log() == ''
 
 
 def test_signals_while_starting_and_while_busy_exit_0(graph, world):

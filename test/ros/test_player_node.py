@@ -81,6 +81,7 @@ def test_several_nodes_may_be_told_what_is_wrong_at_once(graph, world):
         "--start: expected seconds or per cent, got 'half'": [bag, '--start=half'],
         '--start: expected 0 ... ': [bag, '--start=101%'],
         'argument --rate: expected 0.01 ... 100': [bag, '--rate=0'],
+        "expected 0.01 ... 100, got 'fast'": [bag, '--rate=fast'],
         'the following arguments are required: bag': [],
     }
     processes = {text: graph.spawn('smaknet_player', args) for text, args in cases.items()}

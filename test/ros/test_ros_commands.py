@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import signal
 import subprocess
 import sys
 
@@ -38,3 +39,22 @@ def test_help_has_an_example(command):
     )
     assert done.returncode == 0
     assert f'example: smaknet_{command}' in done.stdout
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_told_to_end_while_modules_are_loaded_a_command_says_nothing(how, tmp_path):
+    """`ros2 launch` may be interrupted at once; Python would print where it was."""
+    (tmp_path / 'slow.py').write_text(
+        'import time\nprint("loading", flush=True)\ntime.sleep(60)\n'
+    )
+    program = (
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
+        "from smaknet_ros.commands import _run; sys.exit(_run('slow', 'slow'))"
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', program], cwd=ROOT, stdout=-1, stderr=-1, text=True
+    ) as process:
+        assert process.stdout.readline() == 'loading\n'
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, '')
