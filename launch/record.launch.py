@@ -14,7 +14,12 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
-BOOLEANS = ['true', 'false']
+BOOLEANS = ['true', 'false', 'True', 'False']  # Python launch files give the latter
+
+
+def yes(context, argument):
+    """Read the value of an argument that is one of BOOLEANS."""
+    return argument.perform(context).lower() == 'true'
 
 
 def start(context):
@@ -32,11 +37,10 @@ def start(context):
     for flag, values in given.items():
         if values and values[0]:
             words += [flag, *values]
-    if LaunchConfiguration('wait').perform(context) == 'true':
+    if yes(context, LaunchConfiguration('wait')):
         words.append('--wait')
-    if LaunchConfiguration('force').perform(context) == 'true':
+    if yes(context, LaunchConfiguration('force')):
         words.append('--force')
-    use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     return [
         Node(
             package='smaknet_ros',
@@ -44,9 +48,10 @@ def start(context):
             name='smaknet_recorder',
             namespace=LaunchConfiguration('namespace'),
             output='screen',
+            sigkill_timeout='30',  # what waits for a slow disk is written when it is told to end
             parameters=[
                 ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
-                {'use_sim_time': use_sim_time},
+                {'use_sim_time': yes(context, LaunchConfiguration('use_sim_time'))},
             ],
             arguments=[*words, '--ros-args', '--log-level', LaunchConfiguration('log_level')],
         )
@@ -61,31 +66,46 @@ def generate_launch_description():
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'params_file', default_value=params_file, description='Parameters of the node.'
+                'params_file',
+                default_value=params_file,
+                description='Parameters of the node: all of these, and what has no argument here.',
             ),
             DeclareLaunchArgument(
-                'namespace', default_value='', description='Put before the names of its topics.'
+                'namespace',
+                default_value='',
+                description='Put before the names of the node and of topics without a leading /.',
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='false',
                 choices=BOOLEANS,
-                description='Take the time from /clock.',
+                description='Take the time from /clock, as of a simulator or a played bag.',
             ),
             DeclareLaunchArgument(
-                'log_level', default_value='info', description='debug, info, warn, error, fatal.'
+                'log_level',
+                default_value='info',
+                description='Of the node: debug, info, warn, error or fatal.',
             ),
             DeclareLaunchArgument(
-                'task', default_value='', description='What is demonstrated, in words.'
+                'task',
+                default_value='',
+                description="What is demonstrated, in words: 'pick the cube'. Needed.",
             ),
             DeclareLaunchArgument(
-                'out', default_value='', description='Folder of the episodes; nothing in it goes.'
+                'out',
+                default_value='',
+                description='Folder of the episodes; those in it stay, numbers go on. Needed.',
             ),
             DeclareLaunchArgument(
-                'cameras', default_value='', description='name:=/topic, several by spaces.'
+                'cameras',
+                default_value='',
+                description="'wrist:=/wrist/image_raw/compressed top:=/top/image_raw': image "
+                'topics, several by spaces. Needed.',
             ),
             DeclareLaunchArgument(
-                'topics', default_value='', description='Other topics, several by spaces.'
+                'topics',
+                default_value='',
+                description="Other topics to record, by spaces: '/joint_states /tf'.",
             ),
             DeclareLaunchArgument(
                 'episodes', default_value='', description='How many to record now.'
@@ -94,7 +114,9 @@ def generate_launch_description():
                 'countdown', default_value='', description='Seconds before each episode.'
             ),
             DeclareLaunchArgument(
-                'episode_time', default_value='', description='Seconds; 0 is until ~/stop.'
+                'episode_time',
+                default_value='',
+                description='Seconds of each episode; 0 goes on until ~/stop is called.',
             ),
             DeclareLaunchArgument(
                 'wait',

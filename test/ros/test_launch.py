@@ -18,7 +18,7 @@ NAMES = {
     'namespace',
     'use_sim_time',
     'autostart',
-    'respawn',
+    'use_respawn',
     'log_level',
     'model',
     'demonstration',
@@ -89,7 +89,7 @@ def test_replay_has_the_players_options_and_hands_the_rest_to_the_matcher():
     declared = {text(call.args[0]) for call in calls(path, 'DeclareLaunchArgument')}
     own = {'bag', 'rate', 'start', 'loop', 'topics', 'wait_for'}
     handed = declared - own
-    assert handed == NAMES - {'use_sim_time', 'autostart', 'respawn'}
+    assert handed == NAMES - {'use_sim_time', 'autostart', 'use_respawn'}
     source = path.read_text()
     tree = ast.parse(source)
     (given,) = (
