@@ -32,5 +32,7 @@ RUN . "/opt/ros/$ROS_DISTRO/setup.sh" && . /opt/venv/bin/activate \
  && pip install --no-cache-dir -c /opt/venv/constraints.txt -e src/smaknet \
  && python3 -m colcon build --packages-select smaknet_ros
 
+# What `docker stop` sends: on SIGTERM launch would leave its nodes to be killed.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["/bin/bash", "-c", ". /opt/venv/bin/activate && . /ws/install/setup.bash && exec \"$@\"", "smaknet"]
 CMD ["ros2", "launch", "smaknet_ros", "matcher.launch.py", "--show-args"]

@@ -85,6 +85,7 @@ class MatcherNode(LifecycleNode):
             if entered == SUCCESS and self._session is not None:
                 self._session.start()
                 self.get_logger().info(f'active, cameras {", ".join(self.settings.camera_names)}')
+            self._go_on()
             return entered
         except Exception as err:
             self._explain(f'cannot activate: {_reason(err)}')
