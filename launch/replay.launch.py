@@ -135,7 +135,8 @@ def generate_launch_description():
                 description='auto, cpu, cuda or cuda:1; a GPU asked for by name must be there.',
             ),
             RegisterEventHandler(OnProcessExit(on_exit=finish)),
-            matcher,
+            # First, since it may raise: what launch has begun to start by then it would leave.
             OpaqueFunction(function=play),
+            matcher,
         ]
     )

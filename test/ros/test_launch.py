@@ -112,6 +112,13 @@ def test_replay_has_the_players_options_and_hands_the_rest_to_the_matcher():
     assert (ROOT / f'launch{text(included.args[0].elts[1])}').is_file()
 
 
+def test_replay_starts_nothing_before_it_knows_that_it_has_a_recording():
+    """Launch that ends by an exception leaves behind what it has just begun to start."""
+    (made,) = calls(ROOT / 'launch/replay.launch.py', 'LaunchDescription')
+    kinds = [getattr(getattr(entity, 'func', entity), 'id', '') for entity in made.args[0].elts]
+    assert kinds.index('OpaqueFunction') < kinds.index('matcher')
+
+
 def test_nothing_but_launch_is_imported():
     for path in LAUNCH_FILES:
         for node in ast.walk(ast.parse(path.read_text())):

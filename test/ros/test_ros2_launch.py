@@ -160,6 +160,9 @@ def test_replay_that_cannot_be_says_why_and_ends(launch, graph, world, cameras_f
         'model': 'parameter model is not set',
     }
     assert expected[bag] in process.log()
+    started = len(re.findall('process started', process.log()))
+    assert started == (2 if bag else 0)
+    assert len(re.findall('process has finished|process has died', process.log())) == started
 
 
 def test_recorder_records(launch, graph, world, tmp_path):
