@@ -9,10 +9,11 @@ there. The leaf pages are recognisable by themselves: https://www.sqlite.org/fil
 from __future__ import annotations
 
 from collections.abc import Iterator
-import mmap
 from pathlib import Path
 import struct
 from typing import Any, Final
+
+from smaknet_core.data.storage import MappedFile
 
 _LEAF: Final = 0x0D
 _FILE_HEADER: Final = 100  # bytes before the header of page 1
@@ -24,8 +25,8 @@ class SqlitePages:
     """The readable rows of rosbag2's `messages` table in a damaged file."""
 
     def __init__(self, path: Path) -> None:
-        with path.open('rb') as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = MappedFile(path)
+        self._map = self._file.bytes
         page = int.from_bytes(self._map[16:18], 'big')
         self._page = 65536 if page == 1 else page
         self._usable = self._page - self._map[20]
@@ -49,7 +50,7 @@ class SqlitePages:
 
     def close(self) -> None:
         """Release the file."""
-        self._map.close()
+        self._file.close()
 
     def _cells(self) -> Iterator[int]:
         """Yield the byte offset of every cell of every whole leaf page."""
@@ -99,6 +100,7 @@ class SqlitePages:
                 take = min(missing, self._usable - 4)
                 parts.append(self._map[start + 4 : start + 4 + take])
                 missing -= take
+        self._file.let_go(size)
         return b''.join(parts)
 
     def _local_size(self, size: int) -> int:

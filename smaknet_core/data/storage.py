@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+import mmap
 from pathlib import Path
 import struct
 from typing import Any, BinaryIO, Final, Protocol
@@ -21,6 +22,9 @@ from smaknet_core.errors import BagError
 ZSTD_MAGIC: Final = b'\x28\xb5\x2f\xfd'
 # Refuse to inflate more than this at once, whatever a header announces.
 MAX_INFLATED: Final = 2**30
+# What was read of a mapped file is let go of after so many bytes. The system keeps what it has
+# room for, but an hour of recording must not count as this process's memory.
+RESIDENT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,26 @@ class StorageFile(Protocol):
 
     def close(self) -> None:
         """Release the file."""
+
+
+class MappedFile:
+    """A file's bytes, of which few are this process's memory at a time."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open('rb') as file:
+            self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._touched = 0
+
+    def let_go(self, count: int) -> None:
+        """Note that so many bytes were read; now and then, give all pages back."""
+        self._touched += count
+        if self._touched > RESIDENT_BYTES:
+            self.bytes.madvise(mmap.MADV_DONTNEED)
+            self._touched = 0
+
+    def close(self) -> None:
+        """Release the file."""
+        self.bytes.close()
 
 
 def header_stamp_ns(cdr: bytes) -> int:

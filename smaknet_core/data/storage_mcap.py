@@ -17,6 +17,7 @@ import zlib
 
 from smaknet_core.data.storage import (
     inflate,
+    MappedFile,
     MessageIndex,
     modern_type,
     plain_message,
@@ -48,8 +49,8 @@ class McapFile:
         self.cut = False
         self._schemas: dict[int, tuple[str, str, str]] = {}
         self._inflated: OrderedDict[int, tuple[Buffer, int, int, bool]] = OrderedDict()
-        with path.open('rb') as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = MappedFile(path)
+        self._map = self._file.bytes
         try:
             self._scan()
         except BaseException:
@@ -61,12 +62,14 @@ class McapFile:
         """Return the serialised message of one row of the index; raise BagError."""
         chunk, start, end = (int(value) for value in self.index.place[row])
         source = self._map if chunk < 0 else self._open_chunk(chunk)[0]
-        return plain_message(bytes(source[start:end]))
+        message = plain_message(bytes(source[start:end]))
+        self._file.let_go(end - start)
+        return message
 
     def close(self) -> None:
         """Release the file."""
         self._inflated.clear()
-        self._map.close()
+        self._file.close()
 
     def _scan(self) -> None:
         """Walk the top level to the end of the data section, or to where the file is cut."""
@@ -77,6 +80,7 @@ class McapFile:
                     self._note_cut('its index is missing, all messages are there')
                 return
             at = start
+            self._file.let_go(end - start)
             try:
                 if opcode == _CHUNK:
                     self._scan_chunk(start)

@@ -78,8 +78,9 @@ class SqliteFile:
     def _scan(self) -> None:
         # Without this SQLite refuses to open a file that is shorter than its header says.
         self._db.execute('PRAGMA writable_schema = ON')
-        # Pictures are long chains of pages; mapped, they are read several times faster.
-        self._db.execute(f'PRAGMA mmap_size = {2**31}')
+        # Pictures are long chains of pages; mapped, they are read faster. Not all of an hour: it
+        # would count as this process's memory.
+        self._db.execute(f'PRAGMA mmap_size = {2**28}')
         self._read_topics()
         if self.cut:
             self._scan_pages()

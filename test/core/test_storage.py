@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from bag_maker import jpeg_cdr, picture
+from pathlib import Path
+
+from bag_maker import (
+    data_file,
+    jpeg_cdr,
+    Message,
+    picture,
+    RAW,
+    raw_cdr,
+    START_NS,
+    write_bag,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 import lz4.frame
+import numpy as np
 import pytest
 from smaknet_core.data import storage
+from smaknet_core.data.bags import open_recording
 from smaknet_core.errors import BagError
 
 zstd = storage._zstd()
@@ -76,3 +89,28 @@ def test_the_index_sorts_by_time_and_keeps_the_order_of_equals():
     assert index.topic.tolist() == [1, 4, 0, 2, 3]
     assert index.receive_ns.tolist() == [10, 20, 30, 30, 2**63 - 1]
     assert index.place[:, 0].tolist() == [1, 4, 0, 2, 3]
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'damaged sqlite3'])
+def test_a_long_recording_is_little_of_this_process(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(storage, 'RESIDENT_BYTES', 1 << 20)
+    big = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    stamps = [START_NS + step * 10**8 for step in range(40)]
+    messages = [Message('/top', RAW, stamp, raw_cdr(stamp, big)) for stamp in stamps]
+    path = data_file(write_bag(tmp_path / 'long', messages, kind.split()[-1]))
+    if kind == 'damaged sqlite3':
+        with path.open('r+b') as file:
+            file.truncate(path.stat().st_size - 1000)
+    assert path.stat().st_size > 14e6
+    with open_recording(path) as recording:
+        assert 0 < resident_mb(path) < 4
+        for _ in recording.messages(['/top']):
+            assert resident_mb(path) < 4
+
+
+def resident_mb(path):
+    """How much of a mapped file is this process's memory."""
+    lines = Path('/proc/self/smaps').read_text().splitlines()
+    heads = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    sizes = [next(line for line in lines[head:] if line.startswith('Rss:')) for head in heads]
+    return sum(int(line.split()[1]) for line in sizes) / 1024
