@@ -27,7 +27,7 @@ Values = TypeVar('Values', Floats, Singles)
 # What one set can say at most, as a log-likelihood ratio: that the scene is in a demonstration
 # rather than elsewhere, or the reverse, and that it is at one timestep rather than at another.
 MOST_PRESENCE = 3.0
-MOST_PLACE = 9.0
+MOST_PLACE = 12.0
 # The two scales are taken to be at least this far apart, as a share of the squared outlier level.
 LEAST_SLOPE = 0.3
 # Distances beyond this many outlier levels are all alike: what is that far off says nothing. So
