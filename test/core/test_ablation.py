@@ -24,7 +24,7 @@ from smaknet_core.ablation.recordings import ambiguity_floor, load_recordings
 from smaknet_core.ablation.rows import choose, configure, same_as, with_weights
 from smaknet_core.ablation.runs import FILE_NAME, read_runs
 from smaknet_core.ablation.slides import LAYOUTS
-from smaknet_core.ablation.study import Cell
+from smaknet_core.ablation.study import Cell, SETTINGS_NAME
 from smaknet_core.checkpoint import load_model, MODEL_NAME
 from smaknet_core.config import LossConfig, TrainConfig
 from smaknet_core.errors import ConfigError, DataError
@@ -194,6 +194,17 @@ class TestStudy:
         assert '4 cells, 4 are there' in shown
         assert (study.out / FILE_NAME).read_bytes() == before
         assert {path: path.stat().st_mtime_ns for path in study.out.rglob(MODEL_NAME)} == models
+
+    def test_a_study_older_than_a_setting_goes_on(self, finished):
+        study, _ = finished
+        path = study.out / SETTINGS_NAME
+        text = path.read_text()
+        assert '    background: 0.0\n' in text
+        path.write_text(text.replace('    background: 0.0\n', ''))
+        try:
+            assert '4 cells, 4 are there' in ablate(study)[1]
+        finally:
+            path.write_text(text)
 
     def test_another_study_does_not_go_into_its_folder(self, finished):
         study, _ = finished
