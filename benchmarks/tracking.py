@@ -20,9 +20,9 @@ import os
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch
 
 import argparse  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 import csv  # noqa: E402
-from dataclasses import asdict, dataclass, replace  # noqa: E402
+from dataclasses import asdict  # noqa: E402
 from datetime import date  # noqa: E402
 import json  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -30,8 +30,6 @@ import platform  # noqa: E402
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
 from smaknet_core.config import MatchConfig  # noqa: E402
 from smaknet_core.embedder import Embedder  # noqa: E402
 from smaknet_core.errors import SmaknetError  # noqa: E402
@@ -43,81 +41,23 @@ from smaknet_core.matching import (  # noqa: E402
     Tracker,
 )
 from smaknet_core.metrics.following import (  # noqa: E402
-    auroc,
-    backward_jumps,
-    calibration_error,
-    FOUND_S,
-    recovery,
-    RIGHT_S,
-    time_to_lock,
     Told,
 )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tracking_drawing import draw  # noqa: E402
+from tracking_rows import All, Followed, make_rows, Row  # noqa: E402
 from tracking_streams import (  # noqa: E402
     load,
     NORMAL,
-    OTHER,
     recalibrate,
     simulate,
     Stream,
     with_resampled,
 )
+from tracking_tables import markdown, print_tables  # noqa: E402
 
 METHODS = ('filter', 'dtw', 'nearest', 'clock')
-# What is to be reached by the filter on normal episodes (the last on the other task).
-GOALS = {
-    'median_share': ('median error, share of the demonstration', 0.03, 'at most'),
-    'within_half': ('share of normal sets within 0.5 s', 0.9, 'at least'),
-    'lock_s': ('seconds to lock', 1.0, 'at most'),
-    'calibration_error': ('expected calibration error', 0.1, 'at most'),
-    'auroc': ('AUROC of LOST', 0.95, 'at least'),
-}
-
-
-HEADINGS = ('scenario', 'method', 'sets', 'mean s', 'median s', 'median %', '<0.25 s', '<0.5 s',
-            'told', 'told: mean s', 'told: <0.5 s', 'lock s', 'recovery s', 'back/min', 'ECE',
-            'AUROC', 'own phases')  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Followed:
-    """One stream followed with one method through one demonstration."""
-
-    told: Told
-    stream: Stream
-    duration_s: float  # of the demonstration
-
-
-All = dict[tuple[str, str, str], list[Followed]]  # by views, scenario and method
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on all streams of one scenario; None: there is no such number."""
-
-    views: str  # which cameras were taught and seen
-    scenario: str
-    method: str
-    streams: int  # followed, each as often as demonstrations were taught
-    sets: int
-    mean_error_s: float | None  # of all sets in the demonstration, published or not
-    median_error_s: float | None
-    median_share: float | None  # of the errors as shares of the demonstration's duration
-    within_quarter: float | None  # share within 0.25 s
-    within_half: float | None  # ... and 0.5 s
-    published: float  # share of the sets
-    published_mean_error_s: float | None
-    published_within_half: float | None
-    lock_s: float | None  # mean; a stream that is never found counts with its length
-    never_locked: int  # streams
-    recovery_s: float | None  # mean, likewise
-    never_recovered: int | None
-    backward_jumps: float  # per minute
-    calibration_error: float | None
-    auroc: float | None  # of LOST: this scenario's sets against the normal ones
-    auroc_own: float | None  # the same of the phases that the normal task does not have
 
 
 def main() -> int:
@@ -147,11 +87,7 @@ def main() -> int:
     for one in taught:
         others = with_resampled([stream for stream in streams if stream is not one])
         follow_all(calibration, one, list(others), followed)
-    rows = [_row(followed[key], *key) for key in followed]
-    for index, row in enumerate(rows):
-        if row.scenario == OTHER and row.method != 'clock':
-            negatives = followed[row.views, NORMAL, row.method]
-            rows[index] = replace(row, **_lost(followed, negatives, row))
+    rows = make_rows(followed)
     command = ' '.join(['python', 'benchmarks/tracking.py', *sys.argv[1:]])
     about = {
         'date': date.today().isoformat(),
@@ -162,7 +98,7 @@ def main() -> int:
         'demonstrations': [f'{one.scenario}/{one.name}' for one in taught],
     }
     _write(args.out, about, rows, followed)
-    _print(about, rows)
+    print_tables(about, rows)
     return 0
 
 
@@ -217,68 +153,6 @@ def _answer(tracker: Tracker, stamp_ns: int, vectors: dict) -> tuple[float, ...]
     return match.time_s, float(match.state.actionable), match.confidence, tracker.elsewhere
 
 
-def _row(followed: Sequence[Followed], views: str, scenario: str, method: str) -> Row:
-    """Reduce the streams of one scenario to one row."""
-    ones = [one.told for one in followed]
-    errors, known, published, confidence = (
-        np.concatenate([getattr(one, name) for one in ones])
-        for name in ('errors_s', 'known', 'published', 'confidence')
-    )
-    shares = np.concatenate([one.told.errors_s / one.duration_s for one in followed])
-    right = np.nan_to_num(errors, nan=np.inf) <= RIGHT_S
-    half = errors[known] <= FOUND_S
-    locks = [time_to_lock(one) for one in ones] if known.any() else []
-    odd = [one for one in ones if one.calm_from_s is not None]
-    back = [recovery(one) for one in odd]
-    minutes = sum(one.times_s[-1] for one in ones) / 60
-    return Row(
-        views,
-        scenario,
-        method,
-        len(ones),
-        len(errors),
-        mean_error_s=_mean(errors[known]),
-        median_error_s=float(np.median(errors[known])) if known.any() else None,
-        median_share=float(np.median(shares[known])) if known.any() else None,
-        within_quarter=_mean(right[known]),
-        within_half=_mean(half),
-        published=float(published.mean()),
-        published_mean_error_s=_mean(errors[known & published]),
-        published_within_half=_mean(half[published[known]]),
-        lock_s=_mean_censored(locks, [one.times_s[-1] for one in ones]) if locks else None,
-        never_locked=locks.count(None),
-        recovery_s=_mean_censored(back, [o.times_s[-1] - (o.calm_from_s or 0) for o in odd]),
-        never_recovered=back.count(None) if odd else None,
-        backward_jumps=sum(map(backward_jumps, ones)) / minutes,
-        calibration_error=None if method == 'clock' else calibration_error(confidence, right),
-        auroc=None,
-        auroc_own=None,
-    )
-
-
-def _lost(followed: All, negatives: Sequence[Followed], row: Row) -> dict[str, float | None]:
-    """Tell how well sets of the other task are told from normal ones, all and in own phases."""
-    positives = followed[row.views, row.scenario, row.method]
-    normal, other = (
-        np.concatenate([one.told.elsewhere for one in ones]) for ones in (negatives, positives)
-    )
-    shared = {phase for one in negatives for phase in one.stream.phases}
-    own = np.array([phase not in shared for one in positives for phase in one.stream.phases])
-    return {
-        'auroc': auroc(normal, other),
-        'auroc_own': auroc(normal, other[own]) if own.any() else None,
-    }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _mean_censored(seconds: Sequence[float | None], longest: Sequence[float]) -> float | None:
-    pairs = zip(seconds, longest, strict=True)
-    return _mean(np.array([most if one is None else one for one, most in pairs]))
-
-
 def _write(out: Path, about: dict, rows: Sequence[Row], followed: All) -> None:
     table = [asdict(row) for row in rows]
     (out / 'tracking.json').write_text(json.dumps({**about, 'rows': table}, indent=1) + '\n')
@@ -286,75 +160,9 @@ def _write(out: Path, about: dict, rows: Sequence[Row], followed: All) -> None:
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows(table)
-    (out / 'tracking.md').write_text('\n\n'.join(map('\n'.join, _markdown(rows))) + '\n')
+    (out / 'tracking.md').write_text('\n\n'.join(map('\n'.join, markdown(rows))) + '\n')
     told = {key: [one.told for one in ones] for key, ones in followed.items()}
     (out / 'tracking.png').write_bytes(draw(rows, told))
-
-
-def _print(about: dict, rows: Sequence[Row]) -> None:
-    console = Console(width=200)
-    for views in dict.fromkeys(row.views for row in rows):
-        table = Table(title=f'{views}; {about["date"]}, {about["machine"]}', title_justify='left')
-        for heading in HEADINGS:
-            table.add_column(heading, justify='right', no_wrap=True)
-        for row in (row for row in rows if row.views == views):
-            table.add_row(*_cells(row), end_section=row.method == METHODS[-1])
-        console.print(table)
-        _print_goals(console, [row for row in rows if row.views == views])
-    print(about['command'])
-
-
-def _markdown(rows: Sequence[Row]) -> Iterator[list[str]]:
-    """Yield the lines of a table for each choice of cameras."""
-    for views in dict.fromkeys(row.views for row in rows):
-        cells = [_cells(row) for row in rows if row.views == views]
-        lines = [HEADINGS, ['---', '---', *['---:'] * (len(HEADINGS) - 2)], *cells]
-        yield [f'**{views}**', '', *(f'| {" | ".join(line)} |' for line in lines)]
-
-
-def _cells(row: Row) -> list[str]:
-    def text(value: float | None, form: str, scale: float = 1.0) -> str:
-        return '-' if value is None else format(scale * value, form)
-
-    def with_never(value: float | None, never: int | None) -> str:
-        return text(value, '.2f') + (f' ({never} never)' if never else '')
-
-    return [
-        row.scenario,
-        row.method,
-        str(row.sets),
-        text(row.mean_error_s, '.2f'),
-        text(row.median_error_s, '.2f'),
-        text(row.median_share, '.1f', 100),
-        text(row.within_quarter, '.0%'),
-        text(row.within_half, '.0%'),
-        text(row.published, '.0%'),
-        text(row.published_mean_error_s, '.2f'),
-        text(row.published_within_half, '.0%'),
-        with_never(row.lock_s, row.never_locked),
-        with_never(row.recovery_s, row.never_recovered),
-        text(row.backward_jumps, '.1f'),
-        text(row.calibration_error, '.2f'),
-        text(row.auroc, '.2f'),
-        text(row.auroc_own, '.2f'),
-    ]
-
-
-def _print_goals(console: Console, rows: Sequence[Row]) -> None:
-    """Say of each goal whether the filter reaches it, and where nearest neighbour does better."""
-    by_key = {(row.scenario, row.method): row for row in rows}
-    for name, (text, goal, sense) in GOALS.items():
-        row = by_key[OTHER if name == 'auroc' else 'normal', 'filter']
-        value = getattr(row, name)
-        good = value is not None and (value <= goal if sense == 'at most' else value >= goal)
-        reached = 'reached' if good else 'NOT reached'
-        console.print(f'  {text}: {value:.3f}, {sense} {goal:g}: {reached}', highlight=False)
-    for name, sense in (('mean_error_s', 'lower mean error'), ('backward_jumps', 'fewer jumps')):
-        pairs = [(s, getattr(by_key[s, 'filter'], name), getattr(by_key[s, 'nearest'], name))
-                 for s in dict.fromkeys(row.scenario for row in rows)]  # fmt: skip
-        worse = [s for s, ours, theirs in pairs if ours is not None and ours > theirs]
-        where = ', '.join(worse) or 'nowhere'
-        console.print(f'  {sense} than nearest neighbour: except {where}', highlight=False)
 
 
 def _cpu() -> str:
