@@ -240,6 +240,7 @@ def run(
                 process.stop()
                 (material.plan.parent / f'{loop} {process.name}.log').write_text(process.log())
                 process.close()
+            listener.outlast()
             listener.close()
     row = json.loads(result.read_text(encoding='utf-8'))
     return {**row, **judge(listener, row['trace']), 'took_s': round(time.monotonic() - began_s, 1)}

@@ -103,6 +103,12 @@ class Listener:
         """Listen for at most this long, or until something came."""
         self._executor.spin_once(timeout_sec=seconds)
 
+    def outlast(self, seconds: float = 1.0) -> None:
+        """Wait until the others have left the graph: who goes with them may hang (`ending`)."""
+        deadline = time.monotonic() + seconds
+        while len(self.node.get_node_names()) > 1 and time.monotonic() < deadline:
+            self.spin(0.02)
+
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
@@ -188,6 +194,7 @@ def play_into_node(
         try:
             run = _play(listener, values, playing, deadline_s)
         finally:
+            listener.outlast()
             listener.close()
     run.sent_ns = sent_ns
     return run
