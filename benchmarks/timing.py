@@ -71,11 +71,23 @@ def gemm() -> tuple[Callable[[], Any], float]:
 
 
 def gflop(network: torch.nn.Module, *inputs: torch.Tensor) -> float:
-    """Count the floating-point operations of one call, two for a multiplication and addition."""
+    """
+    Count the floating-point operations of one call, two for a multiplication and addition.
+
+    Those of convolutions, linear layers and products of matrices, attention's among them; not of
+    norms, activations and sums, as in the published figures, which mostly count the two as one.
+    """
+    from torch.backends import mha
+    from torch.nn.attention import sdpa_kernel, SDPBackend
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(*inputs)
+    counter, before = FlopCounterMode(display=False), mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)  # its operators do not tell the counter what they multiply
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+            network(*inputs)
+    finally:
+        mha.set_fastpath_enabled(before)
     return counter.get_total_flops() / 1e9
 
 

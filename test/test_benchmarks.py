@@ -1,15 +1,25 @@
-"""Every speed benchmark runs to its end and prints the table of its part of the page."""
+"""
+Every speed benchmark runs to its end and prints the table of its part of the page.
+
+What they compare is what its name says, and their count of operations is complete.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from pathlib import Path
 import re
 import subprocess
 import sys
 
 import pytest
+from smaknet_core.ablation.runs import Run
+from smaknet_core.config import ModelConfig
+from smaknet_core.model import Encoder
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / 'benchmarks'
 SPEC = importlib.util.spec_from_file_location('run_all', BENCHMARKS / 'run_all.py')
@@ -61,3 +71,72 @@ def test_tracking_is_measured_on_episodes_it_simulates(tmp_path):
     assert normal['streams'] == 2
     assert normal['mean_error_s'] < by_key['all cameras', 'normal', 'clock']['mean_error_s']
     assert {path.name for path in out.iterdir()} > {'tracking.csv', 'tracking.md', 'tracking.png'}
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch):
+    """Import a benchmark's module as its scripts do."""
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'PASSIVE')  # which timing.py sets; undone afterwards
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+# Parameters and G multiply-adds: those of ResNet and MobileNet as torchvision states them, at
+# 224 px; those of ViT-S/14 as timm does, at DINOv2's 518 px (22.06 M, with 9,600 left out here).
+PUBLISHED = {
+    'resnet18': (224, 11_689_512, 1.814),
+    'resnet50': (224, 25_557_032, 4.089),
+    'MobileNetV3Small': (224, 2_542_856, 0.057),
+    'VisionTransformer': (518, 22_056_576 - 9_600, 46.76),
+}
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_networks_are_the_published_ones(benchmark_module, name):
+    size, parameters, gmac = PUBLISHED[name]
+    make = getattr(benchmark_module('networks'), name)
+    with torch.device('meta'):
+        network = (make(size) if name == 'VisionTransformer' else make()).eval()
+        frame = torch.zeros(1, 3, size, size)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    work = benchmark_module('timing').gflop(network, frame)
+    assert work == pytest.approx(2 * gmac, rel=0.01)
+
+
+def test_attention_counts_as_work(benchmark_module):
+    """On a CPU the transformer's operators are fused, and tell a counter nothing."""
+    network = benchmark_module('networks').VisionTransformer(128).eval()
+    frames = torch.randn(2, 3, 128, 128)
+    tokens = 9 * 9 + 1
+    linear = tokens * (4 * 384 * 384 + 2 * 384 * 1536)
+    attention = 2 * tokens * tokens * 384
+    gmac = (12 * (linear + attention) + 81 * 3 * 14 * 14 * 384) / 1e9
+    work = benchmark_module('timing').gflop(network, frames)
+    assert work == pytest.approx(2 * len(frames) * gmac, rel=1e-9)
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert network(frames).shape == (2, 384)
+
+
+@pytest.mark.parametrize('size', [96, 128])
+def test_work_of_smaknet_is_all_that_torch_counts(benchmark_module, size):
+    """What the engines' limit stands on has no fused operator."""
+    network, frame = Encoder(ModelConfig()).eval(), torch.zeros(1, 3, size, size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(frame)
+    assert benchmark_module('timing').gflop(network, frame) == counter.get_total_flops() / 1e9
+
+
+def test_errors_are_means_over_finished_seeds(benchmark_module):
+    alternatives = benchmark_module('alternatives')
+    found = [('att123', 0.02, ''), ('att123', 0.05, ''), ('att123', math.nan, 'out of memory')]
+    found += [('lite0_frozen', 0.04, ''), ('lite0_finetuned', 0.02, '')]
+    runs = [
+        Run(row, seed, '', '', '', alignment_error=off, error=error)
+        for seed, (row, off, error) in enumerate(found)
+    ]
+    cells = {name: alternatives.alignment_error(name, runs) for name in alternatives.NETWORKS}
+    assert set(alternatives.ROWS) <= set(cells)
+    assert cells.pop('SMAK-Net Att123') == '3.5% (2)'
+    lite0 = cells.pop('SMAK-Net on EfficientNet-Lite0 (weights shipped)')
+    assert lite0 == '2.0% (1), frozen 4.0% (1)'
+    assert set(cells.values()) == {'-'}
