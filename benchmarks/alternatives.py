@@ -1,20 +1,32 @@
 """
 What else a user might take as the network: milliseconds for a set of two cameras, size, memory.
 
-All of them see the same frames; weights are random, which changes no time. Alignment error is what
-the slides' study has of those that were trained (docs/study/runs.csv).
+Timed in PyTorch as written and exported to ONNX Runtime, since PyTorch spends much of a network's
+time between its layers where they are many and small. All of them see the same frames; weights are
+random, which changes no time. Alignment error is what the slides' study has of those that were
+trained (docs/study/runs.csv).
 """
 
 from __future__ import annotations
 
-from timing import gflop, machine, median, p99, side_by_side, table, threads  # isort: skip
+from timing import (  # first: it sets how threads wait
+    gflop,
+    machine,
+    median,
+    p99,
+    require,
+    side_by_side,
+    table,
+    threads,
+)
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-import multiprocessing
-from pathlib import Path
-import time
-from typing import Any
+from collections.abc import Callable, Iterable  # isort: skip
+from concurrent.futures import ProcessPoolExecutor  # isort: skip
+from copy import deepcopy  # isort: skip
+import multiprocessing  # isort: skip
+from pathlib import Path  # isort: skip
+import time  # isort: skip
+from typing import Any  # isort: skip
 
 import networks
 import numpy as np
@@ -54,9 +66,9 @@ MEMORY_PROCESSES = 3
 NOTES = """
 * GFLOP: of convolutions, linear layers and attention's products, two for a multiplication and
   addition (ResNet-18 at 224 px: 3.63, published as 1.81 G multiply-adds).
-* Peak MB added: a process's resident memory at its highest in five forward passes, less what it
-  had before the network was made, torch loaded; weights are in it. The median of {processes}
-  processes for each network.
+* Peak MB added: a process's resident memory at its highest in five forward passes of PyTorch,
+  less what it had before the network was made, torch loaded; weights are in it. The median of
+  {processes} processes for each network.
 * Alignment error: of networks trained for 6 minutes each at 96 px, the mean over so many seeds as
   are in brackets (docs/study/runs.csv; one seed is no more than an impression). EfficientNet-Lite0
   began with ImageNet's weights, the others with random ones. `-`: not trained here.
@@ -125,30 +137,64 @@ def facts(name: str, network: nn.Module) -> list[Any]:
     return [f'{size / 1e6:.2f} M', f'{4 * size / 1e6:.1f}', f'{highest:.0f}', work]
 
 
-def forward(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Run it as the engines do."""
-    with torch.inference_mode():
-        return network(images)
+def in_torch(network: nn.Module, images: torch.Tensor) -> Callable[[], np.ndarray]:
+    """Give what runs it as it is written."""
+
+    def run() -> np.ndarray:
+        with torch.inference_mode():
+            return network(images).numpy()
+
+    return run
+
+
+def in_onnx(network: nn.Module, images: torch.Tensor) -> Callable[[], np.ndarray]:
+    """Export it; give what runs it in one thread."""
+    import onnxruntime
+
+    images = images.contiguous()
+    program = torch.onnx.export(network, (images,), dynamo=True, verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    inputs = {session.get_inputs()[0].name: images.numpy()}
+    return lambda: session.run(None, inputs)[0]
+
+
+def measure(made: dict[str, nn.Module]) -> dict[tuple[str, str], np.ndarray]:
+    """Give the milliseconds of every network in both engines, all taking turns."""
+    images, tasks = a_set(), {}
+    for name, network in made.items():
+        plain, exported = in_torch(network, images), in_onnx(network, images)
+        # Untrained, TCN's last norms magnify rounding, in PyTorch as well.
+        exact = in_torch(deepcopy(network).double(), images.double())()
+        allowed = max(4 * np.abs(plain() - exact).max(), 1e-5 * np.abs(exact).max())
+        off = np.abs(exported() - exact).max()
+        require(off < allowed, f'{name} in ONNX Runtime is off by {off:.1e}')
+        tasks[name, 'torch'], tasks[name, 'onnx'] = plain, exported
+    with threads(1):
+        return side_by_side(tasks, rounds=100, seconds=90, clock=time.thread_time)
 
 
 def main() -> None:
     """Print a table."""
-    images, runs = a_set(), list(read_runs(STUDY).values())
+    runs = list(read_runs(STUDY).values())
     made = {name: make(name) for name in NETWORKS}
-    tasks = {
-        name: lambda network=network: forward(network, images) for name, network in made.items()
-    }
-    with threads(1):
-        spent = side_by_side(tasks, rounds=100, seconds=90, clock=time.thread_time)
-    base = median(next(iter(spent.values())))
-    rows = [
-        [name, *facts(name, made[name]), median(times), p99(times),
-         f'{median(times) / base:.1f}', alignment_error(name, runs)]
-        for name, times in spent.items()
-    ]  # fmt: skip
-    print(f'{machine()}. Two frames of {SIZE} px a set, torch eager, channels last, one thread.\n')
+    spent, first, rows = measure(made), next(iter(made)), []
+    for name, network in made.items():
+        row = [name, *facts(name, network)]
+        for engine in ('torch', 'onnx'):
+            times, base = spent[name, engine], spent[first, engine]
+            row += [median(times), p99(times), f'{median(times) / median(base):.1f}']
+        rows.append([*row, alignment_error(name, runs)])
+    print(
+        f'{machine()}. Two frames of {SIZE} px a set, one thread; torch is PyTorch as written, '
+        'channels last, onnx ONNX Runtime.\n'
+    )
     columns = ['network', 'parameters', 'MB of weights', 'peak MB added', 'GFLOP a frame',
-               'ms a set', 'p99', 'times SMAK-Net', 'alignment error (seeds)']  # fmt: skip
+               'torch ms a set', 'p99', 'times SMAK-Net', 'onnx ms a set', 'p99',
+               'times SMAK-Net', 'alignment error (seeds)']  # fmt: skip
     print(table(columns, rows) + NOTES.format(processes=MEMORY_PROCESSES))
 
 
