@@ -70,8 +70,8 @@ NOTES = """
   less what it had before the network was made, torch loaded; weights are in it. The median of
   {processes} processes for each network.
 * Alignment error: of networks trained for 6 minutes each at 96 px, the mean over so many seeds as
-  are in brackets (docs/study/runs.csv; one seed is no more than an impression). EfficientNet-Lite0
-  began with ImageNet's weights, the others with random ones. `-`: not trained here.
+  are in brackets (docs/study/runs.csv). EfficientNet-Lite0 began with ImageNet's weights, the
+  others with random ones. `-`: not trained here.
 * An embedding of 32 numbers goes to the same matcher whichever network it is from, so matching
   costs every row the same. The last four lack a layer that gives them: it would be in place of
   the classes (5 % of MobileNetV3-S's operations, 0.2 % of ResNet's at most), or ViT-S/14's last.
