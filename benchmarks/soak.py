@@ -175,7 +175,8 @@ def draw(numbers: dict[str, Any], path: Path) -> None:
     memory, latency = figure.subplots(2, 1, sharex=True)
     samples, rows = numbers['samples'], numbers['latency_ms']
     memory.plot([s['at_s'] for s in samples], [s['memory_mb'] for s in samples])
-    memory.set(ylabel='resident memory, MB', ylim=(0, None), title='smaknet_matcher, 2 x VGA JPEG')
+    most = 1.1 * max(s['memory_mb'] for s in samples)
+    memory.set(ylabel='resident memory, MB', ylim=(0, most), title='smaknet_matcher, 2 x VGA JPEG')
     for name in ('p50', 'p95', 'p99'):
         latency.plot([r['at_s'] for r in rows], [r[name] for r in rows], label=name)
     latency.set(ylabel='received to published, ms', xlabel='seconds', ylim=(0, None))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch
+# NumPy's products too have the one thread whose time is taken; before NumPy.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
