@@ -117,6 +117,9 @@ class LossConfig:
     # InfoNCE only: other moments of the anchor's own view are negatives too. Without them "it is
     # the other camera" costs nothing, fills the embedding, and time finds no room in it.
     both_views: bool = True
+    # InfoNCE only: instants this near share the target, by a Gaussian of this standard deviation
+    # in seconds; 0: the same instant alone.
+    soft_s: float = 0.0
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
     # Triplets only: a negative has to be farther than the positive by this (alpha).
@@ -126,6 +129,7 @@ class LossConfig:
         _check(self.temperature > 0, 'loss.temperature', self.temperature, '> 0')
         _check(self.margin > 0, 'loss.margin', self.margin, '> 0')
         _check(self.regulariser >= 0, 'loss.regulariser', self.regulariser, '>= 0')
+        _check(0 <= self.soft_s <= 60, 'loss.soft_s', self.soft_s, '0 ... 60')
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ def infonce(
     strangers: torch.Tensor | None = None,
     near: torch.Tensor | None = None,
     both_views: bool = False,
+    times_s: torch.Tensor | None = None,
+    soft_s: float = 0.0,
 ) -> torch.Tensor:
     """
     InfoNCE over cosine similarity (van den Oord et al. 2018, eq. 4); every frame is an anchor.
@@ -40,6 +42,9 @@ def infonce(
         near: S x 2P x 2P bool, frames that are no negatives of each other; None for no such pair.
         both_views: other moments of the anchor's own view are negatives too, not only those of
             its partner's (Chen et al. 2020, SimCLR).
+        times_s: S x 2P, when each frame was taken, anchors and then positives; needed by `soft_s`.
+        soft_s: frames of a recording share an anchor's target with its partner, by a Gaussian of
+            their distance in time with this standard deviation; 0: the partner has it all.
 
     Returns:
         Scalar.
@@ -52,7 +57,22 @@ def infonce(
         meet &= ~torch.block_diag(*near)  # type: ignore[no-untyped-call]
     each = torch.arange(len(frames), device=frames.device)
     partners = each.view(-1, 2, count).flip(1).flatten()
-    return F.cross_entropy(logits.masked_fill(~meet, -torch.inf), partners)
+    if times_s is None or not soft_s:
+        return F.cross_entropy(logits.masked_fill(~meet, -torch.inf), partners)
+    shares = _soft_targets(times_s, meet, partners, soft_s)
+    logs = F.log_softmax(logits.masked_fill(~meet, -torch.inf), 1).masked_fill(~meet, 0.0)
+    return -(shares * logs).sum(1).mean()
+
+
+def _soft_targets(
+    times_s: torch.Tensor, meet: torch.Tensor, partners: torch.Tensor, soft_s: float
+) -> torch.Tensor:
+    """Share out each frame's target among compared frames of its recording, 2SP x 2SP."""
+    apart = (times_s[:, :, None] - times_s[:, None]) / soft_s  # S x 2P x 2P
+    same = torch.exp(-0.5 * apart.square())
+    near: torch.Tensor = torch.block_diag(*same)  # type: ignore[no-untyped-call]
+    shares = (near * meet).scatter(1, partners[:, None], 1.0)
+    return shares / shares.sum(1, keepdim=True)
 
 
 def _compared(
@@ -160,6 +180,7 @@ def compute_loss(
     positives: torch.Tensor,
     strangers: torch.Tensor | None = None,
     near: torch.Tensor | None = None,
+    times_s: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Apply the configured loss to S x P x D anchors and positives; only InfoNCE has strangers."""
     if config.name == 'npairs':
@@ -168,7 +189,16 @@ def compute_loss(
         return triplet_all(anchors, positives, config.margin, near)
     if config.name == 'triplet_semihard':
         return triplet_semihard(anchors, positives, config.margin, near)
-    return infonce(anchors, positives, config.temperature, strangers, near, config.both_views)
+    return infonce(
+        anchors,
+        positives,
+        config.temperature,
+        strangers,
+        near,
+        config.both_views,
+        times_s,
+        config.soft_s,
+    )
 
 
 def _own_row(logits: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ unbroken one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass
 import math
@@ -98,7 +98,7 @@ def train(
         if not resume:
             check_backbone(config.model)
     # Requests count from before the folder is made, so that it is never left without a model.
-    with stop_requests() as stop, contextlib.ExitStack() as folder:
+    with _no_denormals(), stop_requests() as stop, contextlib.ExitStack() as folder:
         prepared = run_folder.prepare(out, config, resume)
         ranks.first_alone(lambda: folder.enter_context(prepared))
         try:
@@ -115,6 +115,16 @@ def train(
                 raise
             raise TrainingError(_describe_out_of_memory(config, out)) from err
     return run.status
+
+
+@contextlib.contextmanager
+def _no_denormals() -> Iterator[None]:
+    """Take numbers next to nothing for nothing: they make a dead network 25 times slower."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _start(
@@ -178,7 +188,8 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
         images = images.contiguous(memory_format=torch.channels_last)
         embedded = run.model(images, recordings=len(draws))
         anchors, positives = embedded.view(2, len(draws), config.batch.pairs, -1)  # S x P x D
-        loss = compute_loss(config.loss, anchors, positives, strangers, near)
+        times_s = torch.from_numpy(sampler.times_s(clips, draws)).to(fabric.device)  # S x 2P
+        loss = compute_loss(config.loss, anchors, positives, strangers, near, times_s)
         if not torch.isfinite(loss):
             _fail('loss', run, draws)
 

@@ -28,6 +28,8 @@ import yaml
 
 SETTINGS_NAME = 'study.yaml'
 RUNS_FOLDER = 'runs'
+# Settings that are younger than the first studies -> what those had in effect.
+WITHOUT = {'base.augment.background': 0.0, 'base.loss.soft_s': 0.0}
 
 
 class Cell(NamedTuple):
@@ -185,10 +187,7 @@ def _check_same(path: Path, described: Mapping[str, Any]) -> None:
         saved = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, yaml.YAMLError) as err:
         raise ConfigError(f'{path}: cannot be read ({err})') from err
-    # A setting that smaknet did not have when the study was begun was what it is by default.
-    unset = _flat({'base': _listed(to_mapping(TrainConfig()))})
-    before, now = _flat(saved), _flat(described)
-    before = {**{key: value for key, value in unset.items() if key in now}, **before}
+    before, now = {**WITHOUT, **_flat(saved)}, _flat(described)
     different = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if different:
         key = different[0]

@@ -75,6 +75,16 @@ def load(clips: Sequence[Clip], draws: Sequence[Draw]) -> NDArray[np.uint8]:
     return np.stack([np.stack(anchors), np.stack(positives)])
 
 
+def times_s(clips: Sequence[Clip], draws: Sequence[Draw]) -> NDArray[np.float32]:
+    """Say when each drawn frame was taken, S x 2P seconds of its recording, anchors first."""
+    stamps_ns = [
+        clips[d.clip].stamps_ns[np.concatenate([d.timesteps, d.positive_timesteps])] for d in draws
+    ]
+    starts_ns = [clips[d.clip].stamps_ns[0] for d in draws]
+    seconds: NDArray[np.float64] = (np.stack(stamps_ns) - np.stack(starts_ns)[:, None]) / 1e9
+    return seconds.astype(np.float32)
+
+
 def near_in_time(
     clips: Sequence[Clip], draws: Sequence[Draw], config: BatchConfig
 ) -> NDArray[np.bool_] | None:

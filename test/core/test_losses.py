@@ -305,6 +305,50 @@ def test_lowering_the_loss_brings_pairs_together():
     assert own(moved) > own(anchors.detach())
 
 
+def slow_soft_infonce(anchors, positives, temperature, times_s, soft_s, both_views):
+    """Frame by frame: -sum of share x log probability, over what the frame is compared with."""
+    frames = torch.cat([anchors, positives], 1)
+    frames = torch.nn.functional.normalize(frames, dim=-1).tolist()
+    pairs, terms = anchors.shape[1], []
+    for own, times in zip(frames, times_s.tolist(), strict=True):
+        for i, frame in enumerate(own):
+            partner = (i + pairs) % (2 * pairs)
+            met = [
+                j
+                for j in range(2 * pairs)
+                if j != i and (both_views or (j < pairs) != (i < pairs))
+            ]
+            shares = [math.exp(-0.5 * ((times[i] - times[j]) / soft_s) ** 2) for j in met]
+            shares[met.index(partner)] = 1.0
+            scores = [
+                sum(a * b for a, b in zip(frame, own[j], strict=True)) / temperature for j in met
+            ]
+            terms += [
+                share / sum(shares) * slow_cross_entropy(scores, k)
+                for k, share in enumerate(shares)
+            ]
+    return sum(terms) / len(frames) / (2 * pairs)
+
+
+@given(st.fixed_dictionaries(shapes), st.floats(0.1, 2), st.floats(0.05, 3), st.booleans())
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_soft_targets_are_what_the_loop_says(shape, temperature, soft_s, both_views):
+    anchors, positives = random_pair(**shape)
+    times_s = torch.rand(len(anchors), 2 * anchors.shape[1], dtype=torch.float64).cumsum(1)
+    found = infonce(
+        anchors, positives, temperature, both_views=both_views, times_s=times_s, soft_s=soft_s
+    )
+    slow = slow_soft_infonce(anchors, positives, temperature, times_s, soft_s, both_views)
+    assert found.item() == pytest.approx(slow)
+
+
+def test_soft_targets_become_hard_where_no_other_instant_is_near():
+    anchors, positives = random_pair()
+    times_s = torch.arange(5.0, dtype=torch.float64).repeat(2, 2) * 10
+    found = infonce(anchors, positives, 0.2, both_views=True, times_s=times_s, soft_s=0.5)
+    assert found.item() == pytest.approx(infonce(anchors, positives, 0.2, both_views=True).item())
+
+
 def test_the_configured_loss_is_applied():
     anchors, positives = random_pair()
     near = random_near(0, 2, 5)
@@ -320,9 +364,13 @@ def test_the_configured_loss_is_applied():
     )
     made = LossConfig(name='npairs', regulariser=0.5)
     assert compute_loss(made, anchors, positives) == npairs(anchors, positives, 0.5)
-    made = LossConfig(name='infonce', temperature=0.2)
+    made = LossConfig(name='infonce', temperature=0.2, soft_s=0.0)
     expected = infonce(anchors, positives, 0.2, both_views=True)
     assert compute_loss(made, anchors, positives) == expected
+    made = LossConfig(name='infonce', temperature=0.2, soft_s=0.4)
+    times_s = torch.arange(10.0).repeat(2, 1) / 10
+    expected = infonce(anchors, positives, 0.2, both_views=True, times_s=times_s, soft_s=0.4)
+    assert compute_loss(made, anchors, positives, times_s=times_s) == expected
     made = LossConfig(name='infonce', temperature=0.2, both_views=False)
     assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
     strangers = ~torch.eye(2, dtype=torch.bool)

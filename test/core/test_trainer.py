@@ -269,16 +269,21 @@ class TestRecordings:
         assert not (tmp_path / 'run').exists()
 
 
+def half_of_the_smallest():
+    """Of the numbers that are not denormal."""
+    return float(torch.tensor(torch.finfo(torch.float32).tiny) * 0.5)
+
+
 class TestTasks:
     def strangers(self, tmp_path, monkeypatch, tasks, **loss):
         """Train on recordings of these tasks; give what the loss was told at each step."""
         told = []
         real = trainer.compute_loss
 
-        def compute_loss(config, anchors, positives, strangers, near):
+        def compute_loss(config, anchors, positives, strangers, near, times_s):
             assert near is None, 'two cameras look at each recording'
             told.append(None if strangers is None else strangers.tolist())
-            return real(config, anchors, positives, strangers, near)
+            return real(config, anchors, positives, strangers, near, times_s)
 
         monkeypatch.setattr(trainer, 'compute_loss', compute_loss)
         clips = [make_clip(f'{n}', task=task, seed=n) for n, task in enumerate(tasks)]
@@ -381,6 +386,19 @@ class TestFailing:
             assert f'{out / MODEL_NAME} keeps the last good model' in text
             assert load_model(out).summary['steps'] == good // 2 * 2
             assert np.isfinite(Embedder.load(out, 'cpu').embed(list(CLIPS[0].views['left']))).all()
+
+    def test_numbers_next_to_nothing_are_nothing_while_training(self, tmp_path, monkeypatch):
+        """They made a step of a network that had died 25 times as long."""
+        real, found = trainer.compute_loss, []
+
+        def compute_loss(*arguments):
+            found.append(half_of_the_smallest())
+            return real(*arguments)
+
+        monkeypatch.setattr(trainer, 'compute_loss', compute_loss)
+        train(make_config(optim=OptimConfig(steps=2)), CLIPS, [], tmp_path / 'run')
+        assert found == [0, 0]
+        assert half_of_the_smallest() > 0
 
     @pytest.mark.parametrize('clip_norm', [0.0, 5.0])
     def test_a_finite_loss_without_a_finite_gradient(self, tmp_path, monkeypatch, clip_norm):
