@@ -117,9 +117,9 @@ class LossConfig:
     # InfoNCE only: other moments of the anchor's own view are negatives too. Without them "it is
     # the other camera" costs nothing, fills the embedding, and time finds no room in it.
     both_views: bool = True
-    # InfoNCE only: instants this near share the target, by a Gaussian of this standard deviation
-    # in seconds; 0: the same instant alone.
-    soft_s: float = 0.0
+    # InfoNCE only: frames of a recording share the target of an anchor by how near in time they
+    # are, a Gaussian of this standard deviation in seconds; 0: the same instant has all of it.
+    soft_s: float = 0.6
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
     # Triplets only: a negative has to be farther than the positive by this (alpha).

@@ -47,7 +47,8 @@ def infonce(
             their distance in time with this standard deviation; 0: the partner has it all.
 
     Returns:
-        Scalar.
+        Scalar: cross-entropy with the targets, less what is left where it is lowest, their own
+        entropy.
     """
     count = anchors.shape[1]
     frames = F.normalize(torch.cat([anchors, positives], 1), dim=-1).flatten(0, 1)  # 2SP x D
@@ -61,7 +62,7 @@ def infonce(
         return F.cross_entropy(logits.masked_fill(~meet, -torch.inf), partners)
     shares = _soft_targets(times_s, meet, partners, soft_s)
     logs = F.log_softmax(logits.masked_fill(~meet, -torch.inf), 1).masked_fill(~meet, 0.0)
-    return -(shares * logs).sum(1).mean()
+    return (torch.xlogy(shares, shares) - shares * logs).sum(1).mean()
 
 
 def _soft_targets(

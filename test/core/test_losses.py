@@ -306,7 +306,7 @@ def test_lowering_the_loss_brings_pairs_together():
 
 
 def slow_soft_infonce(anchors, positives, temperature, times_s, soft_s, both_views):
-    """Frame by frame: -sum of share x log probability, over what the frame is compared with."""
+    """Frame by frame: sum of share x log(share / probability), over what it is compared with."""
     frames = torch.cat([anchors, positives], 1)
     frames = torch.nn.functional.normalize(frames, dim=-1).tolist()
     pairs, terms = anchors.shape[1], []
@@ -324,8 +324,11 @@ def slow_soft_infonce(anchors, positives, temperature, times_s, soft_s, both_vie
                 sum(a * b for a, b in zip(frame, own[j], strict=True)) / temperature for j in met
             ]
             terms += [
-                share / sum(shares) * slow_cross_entropy(scores, k)
+                share
+                / sum(shares)
+                * (math.log(share / sum(shares)) + slow_cross_entropy(scores, k))
                 for k, share in enumerate(shares)
+                if share
             ]
     return sum(terms) / len(frames) / (2 * pairs)
 

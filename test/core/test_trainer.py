@@ -29,6 +29,7 @@ from smaknet_core.trainer import (
 )
 import torch
 
+HARD = LossConfig(soft_s=0.0)  # the loss can fall to 0, and chance is known
 CHANCE = math.log(2 * 8 - 1)  # of 8 moments seen by two cameras, all but the frame itself
 CLIPS = [make_clip('one', seed=1), make_clip('two', seed=2)]
 HELD_OUT = [make_clip('held', seed=3)]
@@ -65,7 +66,8 @@ def trained(tmp_path_factory):
     """A run that learned for a few seconds, and what it showed."""
     out = tmp_path_factory.mktemp('runs') / 'run'
     show = Show()
-    return out, train(make_config(60, 30), CLIPS, HELD_OUT, out, show=show), show
+    config = make_config(60, 30, loss=HARD)
+    return out, train(config, CLIPS, HELD_OUT, out, show=show), show
 
 
 class TestLearning:
@@ -85,7 +87,7 @@ class TestLearning:
     def test_the_model_file_says_where_it_comes_from(self, trained):
         out, status, _ = trained
         model = load_model(out)
-        assert model.config == make_config(60, 30)
+        assert model.config == make_config(60, 30, loss=HARD)
         assert model.cameras == ('left', 'right')
         summary = dict(model.summary)
         assert summary['system'] == 'SMAK-Net Att123'
@@ -107,6 +109,13 @@ class TestLearning:
         config = make_config(60, 60, loss=LossConfig(name=name))
         status = train(config, CLIPS, HELD_OUT, tmp_path / 'run')
         assert status.alignment < 0.5 * CONSTANT_MIDDLE
+
+    def test_instants_that_share_a_target_are_aligned_too(self, tmp_path):
+        soft = make_config(60, 60, loss=LossConfig(soft_s=0.4))
+        show = Show()
+        status = train(soft, CLIPS, HELD_OUT, tmp_path / 'run', show=show)
+        assert status.alignment < 0.5 * CONSTANT_MIDDLE
+        assert 0 < show.losses[-1] < 0.5 * show.losses[0]
 
     def test_npairs_learns_too(self, tmp_path):
         model = ModelConfig(embedding_norm='batch')  # as TCN has it; on the sphere dots are small
@@ -181,20 +190,20 @@ class TestRepeating:
 
     def test_resuming_what_is_finished_changes_nothing(self, trained):
         before = (trained[0] / MODEL_NAME).read_bytes()
-        status = train(make_config(60, 30), CLIPS, HELD_OUT, trained[0], resume=True)
+        status = train(make_config(60, 30, loss=HARD), CLIPS, HELD_OUT, trained[0], resume=True)
         assert status.step == 60
         assert (trained[0] / MODEL_NAME).read_bytes() == before
 
     def test_refusals(self, trained, tmp_path):
         out = trained[0]
         with pytest.raises(ConfigError, match='exists and is never overwritten'):
-            train(make_config(60, 30), CLIPS, HELD_OUT, out)
+            train(make_config(60, 30, loss=HARD), CLIPS, HELD_OUT, out)
         with pytest.raises(ConfigError, match='other settings than asked for'):
             train(make_config(61, 30), CLIPS, HELD_OUT, out, resume=True)
         with pytest.raises(ConfigError, match='it learned from other recordings'):
-            train(make_config(60, 30), CLIPS[:1], HELD_OUT, out, resume=True)
+            train(make_config(60, 30, loss=HARD), CLIPS[:1], HELD_OUT, out, resume=True)
         with pytest.raises(ConfigError, match='nothing to resume'):
-            train(make_config(60, 30), CLIPS, HELD_OUT, tmp_path / 'run', resume=True)
+            train(make_config(60, 30, loss=HARD), CLIPS, HELD_OUT, tmp_path / 'run', resume=True)
 
     def test_seeds_of_steps_differ(self):
         seeds = {hash_seed(seed, step) for seed in range(30) for step in range(30)}
@@ -206,7 +215,8 @@ class TestRecordings:
     def test_one_camera_learns_from_time_alone(self, tmp_path):
         clips = [make_clip(n, 40, ('left',), seed) for seed, n in enumerate(('one', 'two'))]
         batch = BatchConfig(sequences=2, pairs=8, time_contrastive=True)
-        status = train(make_config(40, 40, batch=batch), clips, [], tmp_path / 'run')
+        config = make_config(40, 40, batch=batch, loss=HARD)
+        status = train(config, clips, [], tmp_path / 'run')
         assert status.loss < 0.75 * CHANCE
         embedder = Embedder.load(tmp_path / 'run', 'cpu')
         found = embedder.embed(list(make_clip(steps=40, cameras=('left',), seed=9).views['left']))
