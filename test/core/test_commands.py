@@ -30,13 +30,15 @@ def test_every_command_is_listed_and_every_listed_one_is_there():
 
 
 @pytest.mark.parametrize('name', COMMANDS)
-def test_the_example_is_true(name, monkeypatch):
-    """It parses; whether it runs is for test_line.py."""
-    (example,) = re.findall(r'^Example: smaknet (.*)$', inspect.getdoc(KINDS[name]), re.MULTILINE)
-    words = shlex.split(example)
-    assert words[0] == name
+def test_the_examples_are_true(name, monkeypatch):
+    """They parse; whether they run is for test_line.py."""
+    examples = re.findall(r'^Example: smaknet (.*)$', inspect.getdoc(KINDS[name]), re.MULTILINE)
+    assert examples
     monkeypatch.chdir(ROOT)  # config/quick.yaml
-    assert isinstance(_parse(name, words[1:]), KINDS[name])
+    for example in examples:
+        words = shlex.split(example)
+        assert words[0] == name
+        assert isinstance(_parse(name, words[1:]), KINDS[name])
 
 
 @pytest.mark.parametrize('name', COMMANDS)
