@@ -68,13 +68,14 @@ class Bare:
         self.draws = sampler.draw(clips, config.batch, 0, 0)
         frames = torch.from_numpy(sampler.load(clips, self.draws))
         self.shape = frames.shape[:3]
+        self.times_s = torch.from_numpy(sampler.times_s(clips, self.draws))
         self.images = to_input(frames.flatten(0, 2)).contiguous(memory_format=torch.channels_last)
 
     def step(self) -> None:
         """Do one step on the batch that is there."""
         embedded = self.encoder(self.images, recordings=len(self.draws))
         anchors, positives = embedded.view(*self.shape, -1)
-        loss = compute_loss(self.config.loss, anchors, positives, None, None)
+        loss = compute_loss(self.config.loss, anchors, positives, times_s=self.times_s)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

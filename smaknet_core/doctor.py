@@ -47,13 +47,23 @@ NEWEST_PYTHON: Final = (3, 12)
 CACHE_WARN_GB: Final = 5.0
 CACHE_BAD_GB: Final = 0.5
 
-_ROS: Final = """
-import rclpy, rclpy.lifecycle
-tell(file=rclpy.__file__)
-import builtin_interfaces.msg, diagnostic_msgs.msg, lifecycle_msgs.msg, rcl_interfaces.msg
-import rosgraph_msgs.msg, sensor_msgs.msg, std_msgs.msg, std_srvs.srv
-from rclpy.utilities import get_rmw_implementation_identifier
-tell(rmw=get_rmw_implementation_identifier())
+# What a node needs; imported by a process of its own.
+_ROS_MODULES: Final = (
+    'rclpy.lifecycle',
+    'builtin_interfaces.msg',
+    'diagnostic_msgs.msg',
+    'lifecycle_msgs.msg',
+    'rcl_interfaces.msg',
+    'rosgraph_msgs.msg',
+    'sensor_msgs.msg',
+    'std_msgs.msg',
+    'std_srvs.srv',
+)
+_ROS: Final = f"""
+load = importlib.import_module
+tell(file=load('rclpy').__file__)
+for name in {_ROS_MODULES}: load(name)
+tell(rmw=load('rclpy.utilities').get_rmw_implementation_identifier())
 """
 _CV_BRIDGE: Final = 'from cv_bridge import CvBridge; CvBridge()'
 # Before Kilted the first alone; since then the second, and the first with a warning.

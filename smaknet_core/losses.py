@@ -49,6 +49,9 @@ def infonce(
     Returns:
         Scalar: cross-entropy with the targets, less what is left where it is lowest, their own
         entropy.
+
+    Raises:
+        ValueError: soft targets without times.
     """
     count = anchors.shape[1]
     frames = F.normalize(torch.cat([anchors, positives], 1), dim=-1).flatten(0, 1)  # 2SP x D
@@ -58,8 +61,10 @@ def infonce(
         meet &= ~torch.block_diag(*near)  # type: ignore[no-untyped-call]
     each = torch.arange(len(frames), device=frames.device)
     partners = each.view(-1, 2, count).flip(1).flatten()
-    if times_s is None or not soft_s:
+    if not soft_s:
         return F.cross_entropy(logits.masked_fill(~meet, -torch.inf), partners)
+    if times_s is None:
+        raise ValueError('soft_s needs times_s')
     shares = _soft_targets(times_s, meet, partners, soft_s)
     logs = F.log_softmax(logits.masked_fill(~meet, -torch.inf), 1).masked_fill(~meet, 0.0)
     return (torch.xlogy(shares, shares) - shares * logs).sum(1).mean()

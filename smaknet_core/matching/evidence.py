@@ -62,22 +62,14 @@ class Evidence:
         self._time_s = config.evidence_time_s
         self._calibration = calibration
         # Distances in units of each demonstration's own scale: then all have the same limits.
-        sigma, outlier = scales(taught, calibration)
-        self._unit = (
-            None
-            if np.all(sigma == calibration.sigma)
-            else np.asarray(calibration.sigma / sigma, np.float32)
-        )
-        most = np.asarray(outlier, np.float32) if self._unit is not None else calibration.outlier
-        self._limits = FAR * most, FAR_PRESENCE * most
+        wider = np.asarray(scales(taught, calibration)[0] / calibration.sigma, np.float32)
+        self._unit: Singles | None = None if np.all(wider == 1) else np.reciprocal(wider)
+        most = np.float32(calibration.outlier) * (wider if self._unit is not None else 1)
+        # How far off each of several cameras can be at most: for the place, for presence.
+        self.limits: tuple[float | Singles, float | Singles] = FAR * most, FAR_PRESENCE * most
         self._novelty = Novelty(calibration.sigma)
         self._near = Around(taught, WINDOW_S)
         self._place = Around(taught, PLACE_S)
-
-    @property
-    def limits(self) -> tuple[float | Singles, float | Singles]:
-        """How far off each of several cameras can be at most: for the place, for presence."""
-        return self._limits
 
     def reset(self) -> None:
         """Forget the stream."""

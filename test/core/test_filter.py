@@ -120,10 +120,11 @@ def test_a_stamp_that_does_not_follow_starts_anew(jump_ns):
     assert fast.update(last.stamp_ns + jump_ns, {'b': world.see(6)}).state is State.INIT
 
 
-@pytest.mark.parametrize('hidden', ['a', 'b'])
-def test_what_hides_one_camera_does_not_drown_the_other(hidden):
-    world = World(60, duration_s=8)
-    followed = ForwardFilter([world.taught(('a', 'b'))], calibration(), CONFIG)
+@pytest.mark.parametrize(('hidden', 'wider'), [('a', 1.0), ('b', 1.0), ('b', 1.3)])
+def test_what_hides_one_camera_does_not_drown_the_other(hidden, wider):
+    world, scales = World(60, duration_s=8), calibration()
+    taught = world.taught(('a', 'b'), sigma=wider * scales.sigma)
+    followed = ForwardFilter([taught], scales, CONFIG)
     lens = np.eye(32, dtype=np.float32)[7]  # a hand before it, all the same
     matches = []
     for stamp, seen, moment in world.stream(ramp(0, 7), camera='a'):

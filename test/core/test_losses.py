@@ -6,6 +6,7 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_maker import random_near, random_pair, SHAPES
 import numpy as np
 import pytest
 from smaknet_core.config import LossConfig
@@ -13,12 +14,6 @@ from smaknet_core.losses import compute_loss, infonce, npairs, triplet_all, trip
 import torch
 
 torch.set_num_threads(1)
-
-
-def random_pair(seed=0, sequences=2, pairs=5, size=4):
-    generator = torch.Generator().manual_seed(seed)
-    shape = (2, sequences, pairs, size)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def slow_cross_entropy(scores, right):
@@ -51,10 +46,7 @@ def slow_infonce(anchors, positives, temperature):
     return sum(terms) / len(terms)
 
 
-shapes = {'seed': st.integers(0, 999), 'sequences': st.integers(1, 3), 'pairs': st.integers(2, 6)}
-
-
-@given(st.fixed_dictionaries(shapes), st.floats(0, 1))
+@given(st.fixed_dictionaries(SHAPES), st.floats(0, 1))
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_npairs_is_what_the_loop_says(shape, regulariser):
     anchors, positives = random_pair(**shape)
@@ -62,7 +54,7 @@ def test_npairs_is_what_the_loop_says(shape, regulariser):
     assert npairs(anchors, positives, regulariser).item() == pytest.approx(expected)
 
 
-@given(st.fixed_dictionaries(shapes), st.floats(0.05, 2))
+@given(st.fixed_dictionaries(SHAPES), st.floats(0.05, 2))
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_infonce_is_what_the_loop_says(shape, temperature):
     anchors, positives = random_pair(**shape)
@@ -86,75 +78,7 @@ def test_npairs_agrees_with_pytorch_metric_learning(seed):
     assert npairs(anchors, positives, 0.0).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def frames_of(anchors, positives):
-    """For each recording: (moment, unit vector) of all frames, anchors and then positives."""
-    for of_anchors, of_positives in zip(anchors, positives, strict=True):
-        frames = torch.nn.functional.normalize(torch.cat([of_anchors, of_positives]), dim=-1)
-        yield list(zip([*range(len(of_anchors))] * 2, frames, strict=True))
-
-
-def slow_triplets(anchors, positives, near=None):
-    """Give D_ap and all D_an of each frame of each recording, as squared distances."""
-    for s, frames in enumerate(frames_of(anchors, positives)):
-        for i, (moment, anchor) in enumerate(frames):
-            away = [(anchor - frame).square().sum().item() for _, frame in frames]
-            (positive,) = [a for j, a in enumerate(away) if frames[j][0] == moment and j != i]
-            negatives = [
-                a
-                for j, a in enumerate(away)
-                if frames[j][0] != moment and (near is None or not near[s, i, j])
-            ]
-            yield positive, negatives
-
-
-def slow_triplet_all(anchors, positives, margin, near=None):
-    hinges = [
-        max(math.sqrt(positive) - math.sqrt(negative) + margin, 0)
-        for positive, negatives in slow_triplets(anchors, positives, near)
-        for negative in negatives
-    ]
-    return sum(hinges) / max(len(hinges), 1)
-
-
-def slow_triplet_semihard(anchors, positives, margin, near=None):
-    hinges = []
-    for positive, negatives in slow_triplets(anchors, positives, near):
-        farther = [negative for negative in negatives if negative > positive]
-        if negatives:
-            negative = min(farther) if farther else max(negatives)
-            hinges.append(max(positive - negative + margin, 0))
-        else:
-            hinges.append(0.0)
-    return sum(hinges) / len(hinges)
-
-
-def random_near(seed, sequences, pairs, share=0.2):
-    """Say that some frames are near each other, but for partners."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(sequences, 2 * pairs, 2 * pairs, generator=generator) < share
-    near = drawn | drawn.transpose(1, 2)
-    moments = torch.arange(pairs).repeat(2)
-    return near & (moments[:, None] != moments)
-
-
-SLOW = [(triplet_all, slow_triplet_all), (triplet_semihard, slow_triplet_semihard)]
-
-
-@pytest.mark.parametrize(('loss', 'slow'), SLOW)
-@given(shape=st.fixed_dictionaries(shapes), margin=st.floats(0.01, 1))
-@settings(max_examples=30, deadline=None, derandomize=True)
-def test_triplets_are_what_the_loops_say(loss, slow, shape, margin):
-    anchors, positives = random_pair(**shape)
-    expected = slow(anchors, positives, margin)
-    assert loss(anchors, positives, margin).item() == pytest.approx(expected)
-    swapped = loss(positives, anchors, margin).item()
-    assert swapped == pytest.approx(expected), 'both orders count alike'
-    near = random_near(shape['seed'], shape['sequences'], shape['pairs'])
-    expected = slow(anchors, positives, margin, near)
-    assert loss(anchors, positives, margin, near).item() == pytest.approx(expected)
-
-
-@given(st.fixed_dictionaries(shapes))
+@given(st.fixed_dictionaries(SHAPES))
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_frames_that_are_near_are_no_negatives(shape):
     """Leaving frames out is what leaving their terms out of the sums is."""
@@ -183,51 +107,6 @@ def test_frames_that_are_near_are_no_negatives(shape):
         alone = infonce(anchors, positives, 0.1, strangers, near)
         more = infonce(anchors, positives, 0.1, strangers)
         assert alone <= more + 1e-9, 'fewer negatives, a smaller loss'
-
-
-@pytest.mark.parametrize('seed', range(3))
-def test_triplets_agree_with_pytorch_metric_learning(seed):
-    pytest.importorskip('pytorch_metric_learning')
-    from pytorch_metric_learning.distances import LpDistance
-    from pytorch_metric_learning.losses import TripletMarginLoss
-    from pytorch_metric_learning.reducers import MeanReducer
-
-    theirs = TripletMarginLoss(0.2, distance=LpDistance(power=1), reducer=MeanReducer())
-    anchors, positives = random_pair(seed, sequences=1, pairs=7, size=16)
-    labels = torch.arange(7).repeat(2)
-    expected = theirs(torch.cat([anchors[0], positives[0]]), labels)
-    assert triplet_all(anchors, positives, 0.2).item() == pytest.approx(expected.item(), rel=1e-6)
-
-
-@pytest.mark.parametrize('loss', [triplet_all, triplet_semihard])
-def test_triplets_by_hand(loss):
-    """Unit vectors at given angles; a chord is 2 sin(angle / 2)."""
-
-    def at(*degrees):
-        angles = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
-        return torch.stack([angles.cos(), angles.sin()], -1)[None]
-
-    assert loss(at(0, 180), at(0, 180), 0.2).item() == pytest.approx(0, abs=1e-5)
-    # all at one place: every hinge is the margin
-    assert loss(at(30, 30), at(30, 30), 0.2).item() == pytest.approx(0.2, abs=1e-5)
-    # partners opposite, strangers at the same place: as wrong as can be
-    wrong = loss(at(0, 180), at(180, 0), 0.2).item()
-    expected = {triplet_all: (2 - 0 + 2 - 2) / 2 + 0.2, triplet_semihard: 4 - 4 + 0.2}[loss]
-    assert wrong == pytest.approx(expected, abs=1e-5)
-
-
-@pytest.mark.parametrize('loss', [triplet_all, triplet_semihard])
-def test_triplets_leave_finite_gradients_even_without_negatives(loss):
-    anchors, positives = random_pair(pairs=3)
-    positives[0] = anchors[0]  # a distance of 0
-    anchors.requires_grad_()
-    near = torch.zeros(2, 6, 6, dtype=torch.bool)
-    near[1] = True
-    value = loss(anchors, positives, 0.2, near)
-    value.backward()
-    assert torch.isfinite(value)
-    assert torch.isfinite(anchors.grad).all()
-    assert not anchors.grad[1].any(), 'nothing to tell apart, nothing to learn'
 
 
 @pytest.mark.parametrize('pairs', [2, 16, 64])
@@ -333,7 +212,7 @@ def slow_soft_infonce(anchors, positives, temperature, times_s, soft_s, both_vie
     return sum(terms) / len(frames) / (2 * pairs)
 
 
-@given(st.fixed_dictionaries(shapes), st.floats(0.1, 2), st.floats(0.05, 3), st.booleans())
+@given(st.fixed_dictionaries(SHAPES), st.floats(0.1, 2), st.floats(0.05, 3), st.booleans())
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_soft_targets_are_what_the_loop_says(shape, temperature, soft_s, both_views):
     anchors, positives = random_pair(**shape)
@@ -374,7 +253,9 @@ def test_the_configured_loss_is_applied():
     times_s = torch.arange(10.0).repeat(2, 1) / 10
     expected = infonce(anchors, positives, 0.2, both_views=True, times_s=times_s, soft_s=0.4)
     assert compute_loss(made, anchors, positives, times_s=times_s) == expected
-    made = LossConfig(name='infonce', temperature=0.2, both_views=False)
+    with pytest.raises(ValueError, match='soft_s needs times_s'):
+        compute_loss(made, anchors, positives)
+    made = LossConfig(name='infonce', temperature=0.2, both_views=False, soft_s=0.0)
     assert compute_loss(made, anchors, positives) == infonce(anchors, positives, 0.2)
     strangers = ~torch.eye(2, dtype=torch.bool)
     expected = infonce(anchors, positives, 0.2, strangers)

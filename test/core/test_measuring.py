@@ -42,7 +42,8 @@ def test_measuring_gives_the_distances_to_each_demonstration(cameras, seen, rows
     vectors = {camera: rng.standard_normal(6, np.float32) for camera in seen}
     before, measuring.ROWS = measuring.ROWS, rows
     try:
-        plain, scaled, limited = Measuring(demos, SAME_VIEW, (np.inf, limit)).measure(vectors)
+        limits = np.inf, np.full(sum(map(len, demos)), limit, np.float32)
+        plain, scaled, limited = Measuring(demos, SAME_VIEW, limits).measure(vectors)
     finally:
         measuring.ROWS = before
     for found, asked in (
