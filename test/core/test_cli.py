@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import re
@@ -189,10 +190,12 @@ class TestBadFiles:
 
     @pytest.mark.parametrize('place', ['/proc/nowhere', '/proc/self/status/nowhere'])
     def test_places_that_cannot_be_written(self, capsys, tmp_path, bag, model, place):
+        simulate = ['simulate', place, '--episodes', '1']
         for arguments in (
             ['train', bag, '--out', tmp_path / 'run', '--cache', place],
             ['evaluate', model, bag, '--cache', place],
-            ['simulate', place, '--episodes', '1'],
+            [*simulate, '--world', 'small'],
+            *([simulate] if find_spec('mujoco') else []),  # which `make sim` adds
             ['teach', model, bag, '--out', f'{place}/demo'],
         ):
             assert place in refused(capsys, *arguments)
