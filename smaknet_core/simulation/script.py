@@ -7,8 +7,10 @@ episode. Each episode runs through it at its own tempo, with pauses.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+import functools
 
 import numpy as np
 from smaknet_core.simulation.pose import Array
@@ -31,10 +33,16 @@ def borders(phases: Sequence[Phase]) -> Array:
 
 def place_in(phases: Sequence[Phase], progress: float) -> tuple[int, float]:
     """Return the phase's index and how far through it the progress is, 0 ... 1."""
-    starts = borders(phases)
-    phase = int(np.clip(np.searchsorted(starts, progress, side='right') - 1, 0, len(phases) - 1))
+    starts = _borders(tuple(phases))
+    phase = min(max(bisect.bisect_right(starts, progress) - 1, 0), len(phases) - 1)
     through = (progress - starts[phase]) / (starts[phase + 1] - starts[phase])
-    return phase, float(np.clip(through, 0, 1))
+    return phase, min(max(through, 0.0), 1.0)
+
+
+@functools.lru_cache(maxsize=8)
+def _borders(phases: tuple[Phase, ...]) -> list[float]:
+    """Remember the borders of scripts, which are asked for at every moment."""
+    return borders(phases).tolist()
 
 
 def interpolate(keyframes: Array, phase: int, through: float) -> Array:

@@ -164,6 +164,7 @@ class Pour(_Held):
         )
         edge = cup.radii[0] * np.sin(np.deg2rad(self._tilts))  # how far below the foot's centre
         self._feet[:, 2] = np.maximum(self._feet[:, 2], FOOT_OFF_TABLE_M + edge)
+        self._shares = np.linspace(0, 1, len(self._pouring))
         super().__init__(cup, places, rng)
 
     def _plan(self, rng: np.random.Generator) -> Array:
@@ -182,8 +183,7 @@ class Pour(_Held):
         name = self.phases[phase].name
         foot, tilt = super()._cup_at(phase, through)
         if name == 'pour':
-            share = np.linspace(0, 1, len(self._pouring))
-            tilt = float(np.interp(through, share, self._pouring))
+            tilt = float(np.interp(through, self._shares, self._pouring))
         return (self._foot(tilt) if name in ('tilt', 'pour') else foot), tilt
 
     def _foot(self, tilt_deg: float) -> Array:

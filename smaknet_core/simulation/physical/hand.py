@@ -20,7 +20,7 @@ from smaknet_core.simulation.physical.hand_bones import BONES, FOREARM, PALM, qu
 from smaknet_core.simulation.physical.hand_pose import hand_pose
 from smaknet_core.simulation.physical.hand_skin import hand_skin, NAMES, Skin
 from smaknet_core.simulation.physical.surfaces import add_paint
-from smaknet_core.simulation.pose import Array, Pose, turn
+from smaknet_core.simulation.pose import Array, cross, length, Pose, turn
 
 PREFIX = 'hand/'
 ELBOW = np.array([0.27, -0.62, 0.15])  # metres, table frame: where a demonstrator's elbow rests
@@ -100,11 +100,11 @@ def arm(palm: Pose) -> tuple[Pose, Pose, Pose]:
     thumb = palm.matrix[:, 0]
     follow = (palm.position - WRIST_FROM) * [0.55, 0.4, 0.3]
     aim = ELBOW + follow + [0.0, 0.0, 0.07 * (1 - thumb[2])]
-    towards = (palm.position - aim) / np.linalg.norm(palm.position - aim)
+    towards = (palm.position - aim) / length(palm.position - aim)
     elbow = palm.position - FOREARM_LENGTH * towards
     upright = Pose(CHEST + 0.45 * follow * [1, 1, 0], turn((0, 0, 1), -30 * float(follow[0])))
     reach = upright.position + upright.matrix @ SHOULDER - elbow
-    lean = max(0.0, 1 - UPPER_LENGTH / float(np.linalg.norm(reach)))
+    lean = max(0.0, 1 - UPPER_LENGTH / length(reach))
     torso = upright._replace(position=upright.position - lean * reach)
     forearm = Pose(palm.position, _upright(towards, thumb))
     return forearm, Pose(elbow, _upright(reach, thumb)), torso
@@ -112,10 +112,10 @@ def arm(palm: Pose) -> tuple[Pose, Pose, Pose]:
 
 def _upright(along: Array, side: Array) -> Array:
     """Quaternion of a frame with z along a direction and x as near to another as can be."""
-    z = along / np.linalg.norm(along)
-    y = np.cross(z, side)
-    y = y / np.linalg.norm(y)
-    return quaternion(np.stack([np.cross(y, z), y, z], axis=1))
+    z = along / length(along)
+    y = cross(z, side)
+    y = y / length(y)
+    return quaternion(np.array([cross(y, z), y, z]).T)
 
 
 def _add_skin(spec: Any, skin: Skin, material: str) -> None:

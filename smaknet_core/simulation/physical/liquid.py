@@ -193,8 +193,7 @@ class Liquid:
             _Content(pour.recipient, pour.caught, volume, _FALL_S),
         ]
         self._stands = Pose(pour.recipient_position, np.array([1.0, 0.0, 0.0, 0.0]))
-        self._mocap: list[int] = []
-        self._geoms: list[int] = []
+        self._mocap = self._geoms = np.zeros(0, int)
         self._skins: list[slice] = []
 
     def watch(self, pour: Pour) -> None:
@@ -236,8 +235,8 @@ class Liquid:
     def bind(self, model: Any) -> None:
         """Look up drops and bodies in the compiled model."""
         names = [f'liquid/{bead}' for bead in range(self._pour.beads.shape[1])]
-        self._mocap = [int(model.body(name).mocapid[0]) for name in names]
-        self._geoms = [int(model.geom(name).id) for name in names]
+        self._mocap = np.array([int(model.body(name).mocapid[0]) for name in names])
+        self._geoms = np.array([int(model.geom(name).id) for name in names])
         first = [int(model.skin_vertadr[model.skin(f'liquid/{cup}').id])
                  for cup in ('source', 'recipient')]  # fmt: skip
         self._skins = [slice(start, start + VERTICES) for start in first]

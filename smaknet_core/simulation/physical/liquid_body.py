@@ -15,6 +15,7 @@ Indices = NDArray[np.int64]
 
 AROUND, _DOWN = 40, 16  # corners of the water line, rings of the wetted wall
 VERTICES = 1 + 2 * AROUND + (_DOWN + 1) * AROUND
+_DOWNWARD = np.linspace(0, 0.97, _DOWN + 1)[1:, None, None]  # the rings, to its lowest point
 _SAMPLES, _NEAR = 2000, 100  # points in a cup; of them, near the surface
 _GAP_M = 0.0004  # between the liquid and the wall, so that they do not flicker
 _FAR_M = 0.3  # more than a cup's diagonal
@@ -96,8 +97,7 @@ class Body:
         centre = centre + (place - centre @ normal) * normal
         line = self._cast(centre, _around(normal))
         outward = (line - middle) / np.linalg.norm(line - middle, axis=1, keepdims=True)
-        down = np.linspace(0, 0.97, _DOWN + 1)[1:, None, None]
-        wall = self._cast(middle, ((1 - down) * outward - down * normal).reshape(-1, 3))
+        wall = self._cast(middle, ((1 - _DOWNWARD) * outward - _DOWNWARD * normal).reshape(-1, 3))
         body = np.vstack([centre, (centre + line) / 2, line, line, wall])
         upward = cup.matrix @ normal
         vertices = cup.position + body @ cup.matrix.T
@@ -105,12 +105,14 @@ class Body:
 
     def _cast(self, start: Array, along: Array) -> Array:
         """Where rays from a point inside meet the wall, floor or rim; R x 3."""
-        along = along / np.linalg.norm(along, axis=1, keepdims=True)
-        near, step = np.zeros((len(along), 1)), _FAR_M
+        # A coordinate after the other: NumPy is slow at many rows of three.
+        along = np.ascontiguousarray((along / np.linalg.norm(along, axis=1, keepdims=True)).T)
+        start, near, step = start[:, None], np.zeros(along.shape[1]), _FAR_M
         for _ in range(12):
             step /= 2
-            near = near + step * self._cup.holds(start + (near + step) * along)[:, None]
-        met: Array = start + near * along
+            further = near + step
+            near = np.where(self._cup.holds((start + further * along).T), further, near)
+        met: Array = np.ascontiguousarray((start + near * along).T)
         return met
 
 

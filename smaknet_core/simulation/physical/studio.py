@@ -87,7 +87,10 @@ class Studio:
         # What only stands around, and throws no shadow, need not be drawn where it is not seen.
         alone = (self.model.geom_castshadow == 0) & (self.model.geom_rbound > 0)
         self._scenery = np.flatnonzero(alone & (self.model.geom_group == 0))
-        self._noise = _noise(size, np.random.default_rng([noise_seed, 13]))
+        noise = _noise(size, np.random.default_rng([noise_seed, 13]))
+        # OpenCV adds bytes with a sign five times slower than without.
+        self._brighter = np.maximum(noise, 0).astype(np.uint8)
+        self._darker = np.maximum(-noise, 0).astype(np.uint8)
         self._curves = {name: _curve(view.tint) for name, view in cameras.viewpoints.items()}
         self.renderer = Renderer(self.model, drawn)
 
@@ -126,9 +129,10 @@ class Studio:
         moment = [self._seed, NAMES.index(camera), round(1e6 * time_s)]
         top, left = np.random.default_rng(moment).integers(0, _NOISE_SHIFTS, 2)
         height, width = self._size
-        noise = self._noise[top : top + height, left : left + width]
+        part = np.s_[top : top + height, left : left + width]
         exposed = cv2.LUT(picture, self._curves[camera])
-        return cv2.add(exposed, noise, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
+        sensed = cv2.subtract(cv2.add(exposed, self._brighter[part]), self._darker[part])
+        return sensed.astype(np.uint8, copy=False)
 
     def close(self) -> None:
         """Give the renderer's memory back; a second time does nothing."""
@@ -167,12 +171,12 @@ def _spec(size: tuple[int, int]) -> Any:
     return spec
 
 
-def _noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int8]:
+def _noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """Grey levels to add, larger than the picture: each takes another part of it."""
     height, width = size[0] + _NOISE_SHIFTS, size[1] + _NOISE_SHIFTS
     grey = rng.normal(0, _NOISE, (height, width, 1))
     colour = rng.normal(0, _NOISE / 2, (height, width, 3))
-    return np.rint(grey + colour).astype(np.int8)
+    return np.rint(grey + colour).astype(np.int64)
 
 
 def _curve(tint: Array) -> Image:
