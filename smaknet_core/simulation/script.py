@@ -42,7 +42,7 @@ def place_in(phases: Sequence[Phase], progress: float) -> tuple[int, float]:
 @functools.lru_cache(maxsize=8)
 def _borders(phases: tuple[Phase, ...]) -> list[float]:
     """Remember the borders of scripts, which are asked for at every moment."""
-    return borders(phases).tolist()
+    return [float(place) for place in borders(phases)]
 
 
 def interpolate(keyframes: Array, phase: int, through: float) -> Array:

@@ -25,14 +25,21 @@ def coarsen(mesh: Mesh, cell_m: float) -> Mesh:
     long as a cell.
     """
     cells = np.floor((mesh.vertices - mesh.vertices.min(axis=0)) / cell_m).astype(np.int64)
-    _, home = np.unique(cells, axis=0, return_inverse=True)
+    _, home = np.unique(_numbered(cells), return_inverse=True)
     corners = home.reshape(-1)[mesh.faces]
     places = _places(mesh, corners, int(home.max()) + 1, cell_m)
     first, second, third = corners.T
     left = corners[(first != second) & (second != third) & (third != first)]
-    _, once = np.unique(np.sort(left, axis=1), axis=0, return_index=True)
+    _, once = np.unique(_numbered(np.sort(left, axis=1)), return_index=True)
     used, faces = np.unique(left[np.sort(once)], return_inverse=True)
     return Mesh(places[used], faces.reshape(-1, 3))
+
+
+def _numbered(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give a number to each row of three, in the order of the rows: that sorts faster."""
+    _, second, third = rows.max(axis=0, initial=0) + 1
+    number: NDArray[np.int64] = (rows[:, 0] * second + rows[:, 1]) * third + rows[:, 2]
+    return number
 
 
 def _places(mesh: Mesh, corners: NDArray[np.int64], count: int, cell_m: float) -> Array:

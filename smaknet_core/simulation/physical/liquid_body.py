@@ -9,13 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.simulation.physical.cups import Cup
-from smaknet_core.simulation.pose import Array, Pose
+from smaknet_core.simulation.pose import Array, cross, length, Pose
 
 Indices = NDArray[np.int64]
 
 AROUND, _DOWN = 40, 16  # corners of the water line, rings of the wetted wall
 VERTICES = 1 + 2 * AROUND + (_DOWN + 1) * AROUND
 _DOWNWARD = np.linspace(0, 0.97, _DOWN + 1)[1:, None, None]  # the rings, to its lowest point
+_ANGLES = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)[:, None]  # along the water line
+_COSINES, _SINES = np.cos(_ANGLES), np.sin(_ANGLES)
 _SAMPLES, _NEAR = 2000, 100  # points in a cup; of them, near the surface
 _GAP_M = 0.0004  # between the liquid and the wall, so that they do not flicker
 _FAR_M = 0.3  # more than a cup's diagonal
@@ -74,8 +76,8 @@ class Body:
         flat = float(np.hypot(up[0], up[1]))
         if flat < 1e-6 or level <= (lip := self._lip(up)) @ up:
             return up, level
-        across = np.cross(np.cross(up, lip), up)
-        out = across / np.linalg.norm(across)  # level, towards the lip
+        across = cross(cross(up, lip), up)
+        out = across / length(across)  # level, towards the lip
         rise, back = (self._inside - lip) @ up, (lip - self._inside) @ out
         slope = float(np.quantile(np.arctan2(rise, back), share))
         normal = np.cos(slope) * up + np.sin(slope) * out
@@ -118,11 +120,10 @@ class Body:
 
 def _around(normal: Array) -> Array:
     """Directions all around a plane's normal, which is not y, AROUND x 3."""
-    first = np.cross([0.0, 1.0, 0.0], normal)
-    first /= np.linalg.norm(first)
-    second = np.cross(normal, first)
-    angles = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)[:, None]
-    directions: Array = first * np.cos(angles) + second * np.sin(angles)
+    first = cross(np.array([0.0, 1.0, 0.0]), normal)
+    first /= length(first)
+    second = cross(normal, first)
+    directions: Array = first * _COSINES + second * _SINES
     return directions
 
 
