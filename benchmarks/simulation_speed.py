@@ -3,7 +3,9 @@ How much slower recording simulated pours is than MuJoCo alone: a bare loop of t
 
 Bare is what nothing can do without: stepping the liquid's physics, and for every frame the scene's
 kinematics and its drawing; the scenes stand still, and composing them is not counted. Recorded is
-all that `smaknet simulate` does, from starting its processes to the closed recording.
+the command `smaknet simulate` itself, from its start to its end. It is timed as a user runs it:
+were it this script that recorded, each of its processes would import what the script does, PyTorch
+among that.
 Proves first that a recording made by two processes is that of one, byte for byte.
 
 Run: `python benchmarks/simulation_speed.py [--episodes N] [--workers W]`.
@@ -20,15 +22,15 @@ import filecmp
 import multiprocessing
 from pathlib import Path
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from typing import Any, cast, TYPE_CHECKING
 
 from smaknet_core.simulation.physical.assets import mujoco
-from smaknet_core.simulation.recorder import plan
+from smaknet_core.simulation.recorder import plan, record_many
 from smaknet_core.simulation.streams import capture_times
-from smaknet_core.simulation.workers import record_all
 from smaknet_core.simulation.worlds import Episode, Settings
 
 if TYPE_CHECKING:
@@ -57,20 +59,31 @@ def main() -> None:
 
 def time_round(root: Path, number: int, asked: argparse.Namespace) -> list[float]:
     """Time the bare loops, then recording, of the same episodes: a row of the table."""
-    series = plan(root / f'round_{number}', Settings(), asked.episodes, seed=number)
+    out = root / f'round_{number}'
+    series = plan(out, Settings(), asked.episodes, seed=number)
     bare_s, frames = time_bare([e for _, e in series.missing], asked.workers)
-    began_s = time.perf_counter()
-    record_all(series.missing, asked.workers, lambda _folder: None)
-    recorded_s = time.perf_counter() - began_s
+    recorded_s = time_command(out, asked.episodes, number, asked.workers)
+    if plan(out, Settings(), asked.episodes, seed=number).missing:
+        sys.exit('the command has recorded other episodes than were drawn bare')
     speeds = [frames / bare_s, frames / recorded_s, asked.episodes / recorded_s]
     return [frames, *speeds, bare_s / recorded_s]
+
+
+def time_command(out: Path, episodes: int, seed: int, workers: int) -> float:
+    """Record by the command, as a user does: seconds from its start to its end."""
+    command = [sys.executable, '-m', 'smaknet_core', 'simulate', str(out)]
+    command += ['--episodes', str(episodes), '--seed', str(seed), '--workers', str(workers)]
+    began_s = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f'smaknet simulate: {done.stderr.strip()}')
+    return time.perf_counter() - began_s
 
 
 def prove_equal(root: Path) -> None:
     """Record two episodes by one process and by two, and compare all files."""
     for workers in (1, 2):
-        series = plan(root / f'by_{workers}', Settings(), 2, seed=99)
-        record_all(series.missing, workers, lambda _folder: None)
+        record_many(root / f'by_{workers}', episodes=2, seed=99, world='physical', workers=workers)
     one, two = root / 'by_1', root / 'by_2'
     names = [str(path.relative_to(one)) for path in sorted(one.glob('*/*'))]
     if filecmp.cmpfiles(one, two, names, shallow=False)[0] != names:
