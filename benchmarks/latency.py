@@ -73,13 +73,13 @@ def stages(model: Path, demonstration: Path, bag: Path, engine: str) -> dict[str
     line = Line(settings, follower, health, lambda *_: None)
     timed = {
         'decode': Stage(images.decode),
-        'resize': Stage(embedder_module.resize),
+        'resize': Stage(embedder_module.resize_into),
         'network': Stage(embedder.engine.embed),
         'matching': Stage(follower._tracker.update),
     }
     spent: dict[str, list[float]] = {name: [] for name in (*timed, 'all else')}
-    before = images.decode, embedder_module.resize
-    images.decode, embedder_module.resize = timed['decode'], timed['resize']
+    before = images.decode, embedder_module.resize_into
+    images.decode, embedder_module.resize_into = timed['decode'], timed['resize']
     embedder.engine.embed = timed['network']  # type: ignore[method-assign]
     follower._tracker.update = timed['matching']  # type: ignore[method-assign]
     try:
@@ -93,7 +93,7 @@ def stages(model: Path, demonstration: Path, bag: Path, engine: str) -> dict[str
                 spent[name].append(part)
             spent['all else'].append(whole - sum(parts.values()))
     finally:
-        images.decode, embedder_module.resize = before
+        images.decode, embedder_module.resize_into = before
     return {name: np.array(times[5:]) for name, times in spent.items()}
 
 

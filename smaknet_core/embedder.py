@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from smaknet_core.checkpoint import load_model, ModelFile, PREPROCESSING, resolve
 from smaknet_core.config import to_mapping
-from smaknet_core.data.transforms import resize, to_input
+from smaknet_core.data.transforms import resize, resize_into, to_input
 from smaknet_core.engines import BATCH, choose_engine, EagerEngine, Engine
 from smaknet_core.errors import ConfigError, ModelError
 from smaknet_core.model import EMBEDDING_SIZE, Encoder, SmakNet, title
@@ -145,7 +145,9 @@ class Embedder:
 
     def _embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         data = self.config.data
-        small = np.stack([resize(image, data.height, data.width) for image in images])
+        small = np.empty((len(images), data.height, data.width, 3), np.uint8)
+        for image, frame in zip(images, small, strict=True):
+            resize_into(image, frame)
         return _finite(self.engine.embed(small))
 
 

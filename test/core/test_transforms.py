@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from smaknet_core.config import AugmentConfig
 from smaknet_core.data.noise import Noise
-from smaknet_core.data.transforms import Augment, resize, to_input
+from smaknet_core.data.transforms import Augment, resize, resize_into, to_input
 import torch
 from torch.nn import functional as F
 
@@ -65,6 +65,18 @@ def test_any_size_and_one_colour_stays_that_colour(height, width):
     found = resize(image, 32, 48)
     assert found.shape == (32, 48, 3)
     assert np.abs(found.astype(int) - (10, 128, 250)).max() <= 1
+
+
+@pytest.mark.parametrize('size', [(480, 640), (48, 64), (33, 100), (20, 20), (1, 7), (32, 40)])
+def test_resizing_into_a_batch_gives_the_pixels_of_interpolate(size):
+    batch = np.zeros((3, 32, 40, 3), np.uint8)
+    image = noise(*size)
+    resize_into(image, batch[1])
+    planes = torch.from_numpy(image.copy())[None].permute(0, 3, 1, 2)
+    expected = F.interpolate(planes, (32, 40), mode='bilinear', antialias=True)
+    assert np.array_equal(batch[1], expected[0].permute(1, 2, 0).numpy())
+    assert np.array_equal(batch[1], resize(image, 32, 40))
+    assert not batch[[0, 2]].any()
 
 
 def test_at_size_it_is_the_identity():
