@@ -136,9 +136,10 @@ class Synchroniser:
 
     def _ready(self) -> bool:
         """Whether every camera that is not absent has a frame waiting."""
-        absent = self.absent()
-        waited_for = [self._queues[c] for c in self.cameras if c not in absent]
-        return all(waited_for) and any(self._queues.values())
+        empty = {camera for camera, queue in self._queues.items() if not queue}
+        if not empty or len(empty) == len(self._queues):
+            return not empty
+        return empty <= set(self.absent())
 
     def _match(self) -> FrameSet | None:
         """Make a set of the heads, or drop the head that can have no partner any more."""
