@@ -59,7 +59,7 @@ def resize_into(image: Image, small: Image) -> None:
     if not (image.flags.writeable and image.flags.c_contiguous):
         image = image.copy()
     # What F.interpolate calls, without its questions and a result to copy from: right after a
-    # network, when no code is in the cache any more, these took a sixth of the time.
+    # network, when no code is in the cache any more, these took a fifth of the time.
     _interpolate(
         _channels_first(image), small.shape[:2], False, None, None, out=_channels_first(small)
     )
