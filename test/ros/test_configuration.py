@@ -113,13 +113,13 @@ COMMON = {'/rosout', '/parameter_events'}
 
 
 def test_policy_of_the_matcher_is_the_table():
-    """Held to a running node's graph by test_interfaces_doc.py."""
+    """Held to the running nodes' graph by test_security_policy.py."""
     allowed = policy(MATCHER, 'topics', 'publish')
     assert allowed == OUTPUTS | COMMON | {f'{MATCHER}/transition_event'}
     services = policy(MATCHER, 'services', 'reply')
     assert {name.replace('~', MATCHER) for name in (topics.RESET, topics.RELOAD)} <= services
     camera = settings_of(parameters.resolve({})).cameras[0].topic
-    heard = {f'/{camera}', f'/{camera}/compressed', '/clock', '/parameter_events'}
+    heard = {f'/{camera}', f'/{camera}/compressed', '/clock'}
     assert policy(MATCHER, 'topics', 'subscribe') == heard
 
 

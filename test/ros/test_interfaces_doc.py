@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 import re
-import time
-from xml.etree import ElementTree
 
 from diagnostic_msgs.msg import DiagnosticArray
+from newcomer import join
 import pytest
 from smaknet_core.data import images
 from smaknet_core.types import Match, State
@@ -17,7 +16,6 @@ from smaknet_ros.recorder_node import RecorderNode
 from smaknet_ros.recording_session import Phase
 
 DOCS = Path(__file__).parents[2] / 'docs'
-POLICY = DOCS.parent / 'config' / 'security' / 'smaknet.policy.xml'
 DOC = DOCS.joinpath('interfaces.md').read_text()
 
 
@@ -61,24 +59,11 @@ def published(world, make_graph):
         health = []
         graph.node.create_subscription(DiagnosticArray, '/diagnostics', health.append, 10)
         graph.wait(lambda: health, 'diagnostics')
-        looks = (look(make_graph, graph.domain_id) for _ in range(10))
-        seer = next(filter(None, looks), None)
+        seer = join(make_graph, graph.domain_id, whole)
         assert seer, 'nobody is told whose endpoint is whose'
         yield seer.node, info, health[-1].status
     finally:
         graph.close()
-
-
-def look(make_graph, domain_id):
-    """Join the graph anew, since what names the owners is now and then lost to one who watched."""
-    late = make_graph(domain_id)
-    deadline = time.monotonic() + 5.0
-    while not whole(late.node):
-        late.spin(0.05)
-        if time.monotonic() > deadline:
-            late.close()
-            return None
-    return late
 
 
 def whole(node):
@@ -126,34 +111,6 @@ def test_services_have_the_types_of_the_page(published):
     for name, kind, _ in rows('### Services'):
         assert there[name.replace('~', '/smaknet_matcher')] == [kind.replace('/', '/srv/')]
     assert '/smaknet_matcher/change_state' in there
-
-
-def test_the_security_policy_allows_exactly_what_the_node_does(published):
-    node, *_ = published
-    tree = ElementTree.parse(POLICY)
-    profile = tree.find('.//profile[@node="smaknet_matcher"]')
-    allowed = {
-        direction: {
-            item.text.replace('/attention/camera', '/attention/front').replace(
-                '/camera/', '/front/'
-            )
-            for block in profile
-            for item in block
-            if direction in block.keys()  # noqa: SIM118
-        }
-        for direction in ('publish', 'subscribe', 'reply')
-    }
-    me = ('smaknet_matcher', '/')
-    names = {
-        'publish': {name for name, _ in node.get_publisher_names_and_types_by_node(*me)},
-        'reply': {name for name, _ in node.get_service_names_and_types_by_node(*me)},
-    }
-    assert names['publish'] == allowed['publish']
-    assert names['reply'] == allowed['reply']
-    heard = {name for name, _ in node.get_subscriber_names_and_types_by_node(*me)}
-    assert heard <= allowed['subscribe']
-    other = {'/front/image_raw', '/front/image_raw/compressed', '/clock', '/parameter_events'}
-    assert allowed['subscribe'] == other
 
 
 def test_info_and_diagnostics_hold_what_the_page_says(published):
