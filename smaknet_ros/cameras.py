@@ -107,14 +107,15 @@ class Cameras:
         events = SubscriptionEventCallbacks(
             incompatible_qos=partial(self._note_mismatch, camera, qos)
         )
-        return self._node.create_subscription(
-            CompressedImage if camera.compressed else ImageMsg,
-            camera.topic,
-            partial(self._receive, camera.name),
-            qos,
-            event_callbacks=events,
-            qos_overriding_options=topics.overridable(),
-        )
+        with topics.on(self.topics[camera.name]):
+            return self._node.create_subscription(
+                CompressedImage if camera.compressed else ImageMsg,
+                camera.topic,
+                partial(self._receive, camera.name),
+                qos,
+                event_callbacks=events,
+                qos_overriding_options=topics.overridable(),
+            )
 
     def _receive(self, name: str, msg: Any) -> None:
         arrived_ns, received_s = self._node.get_clock().now().nanoseconds, time.monotonic()

@@ -156,9 +156,10 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _publisher(self, kind: Any, topic: str, qos: Any) -> Any:
-        return self._node.create_lifecycle_publisher(
-            kind, topic, qos, qos_overriding_options=topics.overridable()
-        )
+        with topics.on(topic):
+            return self._node.create_lifecycle_publisher(
+                kind, topic, qos, qos_overriding_options=topics.overridable()
+            )
 
 
 def thumbnail(demo: Demonstration, timestep: int, camera: str) -> Image:

@@ -108,9 +108,13 @@ class PlayerNode(Node):
             self.get_logger().warning(f'{topic.name}: {topic.msgtype} is not installed, left out')
             return
         try:
-            output = self.create_publisher(kind, topic.name, topics.every_one())
+            with topics.on(topic.name):
+                output = self.create_publisher(kind, topic.name, topics.every_one())
         except InvalidTopicNameException:
             self.get_logger().warning(f'{printable(topic.name)}: no ROS 2 topic name, left out')
+            return
+        except SmaknetError as err:
+            self.get_logger().warning(f'left out: {err}')
             return
         self._outputs[topic.name] = output
         fields = kind.get_fields_and_field_types()

@@ -84,7 +84,10 @@ class RecordedTopics:
                     self.problems[name] = problem
                 continue
             self.problems.pop(name, None)
-            self._adapt(index, name, publishers)
+            try:
+                self._adapt(index, name, publishers)
+            except RuntimeError as err:  # RCLError
+                self.problems[name] = topics.refusal(err)
         return not self.problems
 
     def latched(self) -> list[Arrived]:
@@ -136,19 +139,20 @@ class RecordedTopics:
         offered = [publisher.qos_profile for publisher in publishers]
         qos, msgtype = topics.adapted(offered), publishers[0].topic_type
         known = self.known.get(index)
-        if known is None or known.msgtype != msgtype:
-            self.known[index] = WrittenTopic(
-                name, msgtype, definition_of(msgtype), _hash(publishers[0]), _recorded(offered)
-            )
+        alike = known is not None and known.msgtype == msgtype
         current = self._subscriptions.get(index)
         if current is not None:
-            if known and known.msgtype == msgtype and _alike(current.qos_profile, qos):
+            if alike and _alike(current.qos_profile, qos):
                 return
-            self._node.destroy_subscription(current)
+            self._node.destroy_subscription(self._subscriptions.pop(index))
         self._latched.pop(index, None)
         if qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL:
             self._latched[index] = deque(maxlen=topics.RECORDED_DEPTH)
         self._subscriptions[index] = self._subscribe(index, name, msgtype, qos)
+        if not alike:
+            self.known[index] = WrittenTopic(
+                name, msgtype, definition_of(msgtype), _hash(publishers[0]), _recorded(offered)
+            )
 
     def _subscribe(self, index: int, name: str, msgtype: str, qos: QoSProfile) -> Any:
         def lost(event: Any) -> None:

@@ -57,12 +57,13 @@ class Session:
         self._line = Line(settings, self.follower, self._health, self._report)
         self._outputs = Outputs(node, settings, self._latencies)
         self._diagnostics = Diagnostics(self._health, self._latencies)
-        self._diagnosed = node.create_publisher(
-            DiagnosticArray,
-            topics.DIAGNOSTICS,
-            topics.every_one(),
-            qos_overriding_options=topics.overridable(),
-        )
+        with topics.on(topics.DIAGNOSTICS):
+            self._diagnosed = node.create_publisher(
+                DiagnosticArray,
+                topics.DIAGNOSTICS,
+                topics.every_one(),
+                qos_overriding_options=topics.overridable(),
+            )
         self._slots = Slots()
         self._told_overdue = False
         self._cameras: Cameras | None = None

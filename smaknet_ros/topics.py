@@ -9,7 +9,9 @@ overrides into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+import os
 
 from rclpy.qos import (
     QoSDurabilityPolicy,
@@ -18,6 +20,7 @@ from rclpy.qos import (
     QoSReliabilityPolicy,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from smaknet_core.errors import SmaknetError
 
 MATCH = '~/match'
 MATCH_STATUS = '~/match_status'
@@ -75,6 +78,27 @@ def adapted(offered: Sequence[QoSProfile]) -> QoSProfile:
 def overridable() -> QoSOverridingOptions:
     """Let parameters override history, depth and reliability."""
     return QoSOverridingOptions.with_default_policies()
+
+
+@contextmanager
+def on(topic: str) -> Iterator[None]:
+    """
+    Name the topic when the middleware refuses an endpoint, which it does without.
+
+    Raises:
+        SmaknetError: it did.
+    """
+    try:
+        yield
+    except RuntimeError as err:  # RCLError
+        raise SmaknetError(f'{topic}: {refusal(err)}') from err
+
+
+def refusal(err: RuntimeError) -> str:
+    """Say what the middleware says of an endpoint it refuses, and the usual reason under SROS2."""
+    secured = os.environ.get('ROS_SECURITY_ENABLE') == 'true'
+    why = ' (does the SROS2 policy allow it to this enclave?)' if secured else ''
+    return str(err).partition(', at ')[0] + why
 
 
 def describe(qos: QoSProfile) -> str:

@@ -78,6 +78,26 @@ def test_rviz_shows_pictures_of_the_table_with_their_qos():
         assert display['Topic']['Depth'] == qos.depth
 
 
+# What panels read of a layout: Foxglove's layouts in Python (SDK 0.26), and Lichtblick 1.28.
+PANELS = {
+    'Image': {'imageMode'},
+    'StateTransitions': {'isSynced', 'paths'},
+    'Plot': {'isSynced', 'maxYValue', 'minYValue', 'paths', 'showLegend', 'xAxisVal'},
+    'DiagnosticSummary': {'hardwareIdFilter', 'minLevel', 'pinnedIds', 'sortByLevel'}
+    | {'topicToRender'},
+    'RawMessages': {'diffEnabled', 'topicPath'},
+}
+PATH = {'enabled', 'label', 'timestampMethod', 'value'}
+
+
+def test_foxglove_panels_have_only_fields_that_are_read():
+    tree = json.loads((CONFIG / 'foxglove.json').read_text())
+    for name, config in tree['configById'].items():
+        assert set(config) <= PANELS[name.partition('!')[0]] | {'foxglovePanelTitle'}
+        assert set(config.get('imageMode', {})) <= {'imageTopic'}
+        assert all(set(path) <= PATH for path in config.get('paths', []))
+
+
 def test_foxglove_names_topics_of_the_table_keys_of_the_status_and_its_own_panels():
     text = (CONFIG / 'foxglove.json').read_text()
     tree = json.loads(text)
