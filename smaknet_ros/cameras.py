@@ -107,7 +107,7 @@ class Cameras:
         events = SubscriptionEventCallbacks(
             incompatible_qos=partial(self._note_mismatch, camera, qos)
         )
-        with topics.on(self.topics[camera.name]):
+        with topics.on(camera.topic):
             return self._node.create_subscription(
                 CompressedImage if camera.compressed else ImageMsg,
                 camera.topic,
