@@ -3,15 +3,17 @@ What the forward filter believes, in as few numbers as it takes: near in full, f
 
 Once a scene is found, nearly all timesteps are believed in only as much as jumps could lead there.
 So timesteps come in blocks. A block with a timestep that is believed in clearly more than the
-common floor is *near*: of it the chance of each pace is known, and prediction is exact. Of all
-other timesteps, *far*, only the chance of the place is kept: it moves exactly as it would if
-its pace had been drawn the moment before, as after a jump. Prediction is linear, so a belief may
-be split into the two at will; all that the split forgets is the pace of what is hardly believed.
+common floor is *near*, and so are those that the scene may hop to from there in the coming step:
+of these the chance of each pace is known, and prediction is exact. Of all other timesteps, *far*,
+only the chance of the place is kept: it moves exactly as it would if its pace had been drawn the
+moment before, as after a jump. Prediction is linear, so a belief may be split into the two at
+will; all that the split forgets is the pace of what is hardly believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +27,11 @@ from smaknet_core.matching.motion import (
     STEP_TERMS,
 )
 
-# Timesteps that are near or far together: more than anything hops in one step, so that what
-# leaves a block is found in the next.
-BLOCK = 32
-assert BLOCK >= STEP_TERMS
-# The first of a demonstration's blocks is always near: there tasks are begun, and a scene that
-# waits to begin is told from one that moves on by its pace.
+# So many timesteps in a row are near or far together, a power of 2; where demonstrations end does
+# not matter. What the processor adds up at once, so that blocks are moved about quickly.
+BLOCK = 16
+# The blocks of a demonstration's first timesteps are always near: there tasks are begun, and a
+# scene that waits to begin is told from one that moves on by its pace.
 BEGINNING = 16
 # Near is what is believed in so many times as much as a block that hardly differs from nothing
 # but jumps: the one that this share of all blocks is below.
@@ -39,7 +40,7 @@ FLOOR_SHARE = 0.125
 # ... and at least this share of what it was before anything was seen.
 LEAST = 3e-4
 # Of what is far, this may be left out of the sum over hops, as a share of it.
-FAR_TAIL = 1e-3
+FAR_TAIL = 1e-2
 
 
 class Belief:
@@ -54,60 +55,58 @@ class Belief:
     def __init__(self, motion: Motion, lengths: Sequence[int]) -> None:
         self._motion = motion
         self._paces = np.asarray(motion.pace_prior, np.float32)
-        self._prior = np.asarray(motion.place_prior, np.float32)
-        self._rarity = 1 / self._prior
-        self._shares = np.empty_like(self._prior)
-        starts = np.cumsum(lengths) - lengths
-        for start, length in zip(starts, lengths, strict=True):
+        # Rows are filled up to whole blocks by timesteps that nothing leads to.
+        self._prior, self._hop = _whole(motion.place_prior), _whole(motion.hop)
+        # K x N: what jumps bring anywhere, after so many hops.
+        self._arriving = hopped(self._prior, self._hop, STEP_TERMS)
+        self._size = len(motion.hop)
+        self._rarity = 1 / self._prior[: self._size]
+        self._shares = np.zeros_like(self._prior)
+        self._first = np.zeros(len(self._prior) // BLOCK, bool)
+        for start, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
             # The many that are begun here do not stay in the first timestep.
             begun = slice(start, start + min(length, BEGINNING))
-            self._rarity[begun] = 1 / motion.arriving[:, begun].max(axis=0)
-        blocks = [np.append(0, np.arange(BEGINNING, length, BLOCK)) for length in lengths]
-        self._blocks = np.concatenate([s + b for s, b in zip(starts, blocks, strict=True)])
-        self._ends = np.append(self._blocks[1:], len(self._prior))
-        self._first = np.concatenate([block == 0 for block in blocks])
+            self._rarity[begun] = 1 / self._arriving[:, begun].max(axis=0)
+            self._first[begun.start // BLOCK : (begun.stop - 1) // BLOCK + 1] = True
 
     def start(self, outside: float) -> None:
         """Forget what was seen; `outside` is left for elsewhere."""
         self.outside = outside
-        self.places = self._prior * np.float32(1 - outside)  # N chances; do not change
-        self._far = self.places.copy()
-        self._core = np.zeros(len(self._blocks), bool)
-        self._columns = np.empty(0, np.intp)
+        self._far = self._prior * np.float32(1 - outside)
+        self.places = self._far[: self._size].copy()  # N chances; do not change
+        self._blocks = np.empty(0, np.intp)
         self._near = np.empty((len(self._paces), 0), np.float32)
-        self._carry_over()
+        self._carry_over(self._first, STEP_TERMS)
 
     @property
     def inside(self) -> Singles:
         """R x N chances of pace and timestep, a copy."""
         inside = np.outer(self._paces, self._far)
-        inside[:, self._columns] += self._near
-        return inside
+        _blocks(inside)[:, self._blocks] += _blocks(self._near)
+        return inside[:, : self._size]
 
     def predict(self, dt_s: float) -> None:
         """Let `dt_s` seconds pass unseen."""
-        for number, step in enumerate(self._motion.steps(self.outside, dt_s)):
-            if number:
-                self._regroup()
+        for step in self._motion.steps(self.outside, dt_s):
+            self._regroup(len(step.place_moves))
             moves = _cut(step.place_moves)
             if self._near.size + self._far.size <= COLUMNS:
                 self._hop_together(step, moves)
             else:
-                self._near = hop_and_mix(self._near, self._hop, step.moves)
-                mixing = moves[None, :, None]
-                self._far = hop_and_mix(self._far[None], self._motion.hop, mixing)[0]
+                self._near = hop_and_mix(self._near, self._near_hop, step.moves)
+                self._far = hop_and_mix(self._far[None], self._hop, moves[None, :, None])[0]
             self._arrive(step)
             self.outside = step.outside
-            self.places = self._far.copy()
-            self.places[self._columns] += self._near.sum(axis=0)
+            places = self._far.copy()
+            _blocks(places)[self._blocks] += _blocks(self._near.sum(axis=0))
+            self.places = places[: self._size]
 
     def weigh(self, weights: Singles, outside: float) -> None:
         """Multiply N timesteps by weights, after which all sums to 1 with the new `outside`."""
         self.outside = outside
         self.places *= weights
-        self._far *= weights
+        self._far[: self._size] *= weights
         self._near *= weights[self._columns]
-        self._regroup()
 
     def _hop_together(self, step: Step, moves: Singles) -> None:
         """Let near and far hop as one row: where they are few, to begin is what takes time."""
@@ -119,23 +118,30 @@ class Belief:
 
     def _arrive(self, step: Step) -> None:
         """Add what jumps and entries bring, and let go what has left the near blocks."""
-        stayed = self._far[self._columns]
-        arrivals = step.place_arrivals
-        self._far += arrivals @ self._motion.arriving[: len(arrivals)]
-        self._far[self._columns] = stayed  # what arrives there is near
-        self._near += step.arrivals @ self._arriving[: len(arrivals)]
+        far, near = _blocks(self._far), _blocks(self._near)
+        stayed = far[self._blocks]
+        arrivals = _cut(step.place_arrivals)
+        self._far += arrivals @ self._arriving[: len(arrivals)]
+        far[self._blocks] = stayed  # what arrives there is near
+        self._near += step.arrivals @ self._near_arriving[: step.arrivals.shape[1]]
         if len(self._exits):
-            self._far[self._left] += self._near[:, self._exits].sum(axis=0)
-            self._near[:, self._exits] = 0
+            far[self._blocks[self._exits], -1] += near[:, self._exits, -1].sum(axis=0)
+            near[:, self._exits, -1] = 0
 
-    def _regroup(self) -> None:
-        """Decide anew which blocks are near, and carry over what is believed of them."""
-        np.multiply(self.places, self._rarity, out=self._shares)
-        most = np.maximum.reduceat(self._shares, self._blocks)
+    def _regroup(self, terms: int) -> None:
+        """Decide anew what is near while the scene hops less than `terms` times."""
+        np.multiply(self.places, self._rarity, out=self._shares[: self._size])
+        most = self._shares
+        while len(most) > len(self._first):
+            most = np.maximum(most[::2], most[1::2])
         core = most > max(ABOVE_FLOOR * self._floor(most), LEAST * (1 - self.outside))
-        if core.tobytes() != self._core.tobytes():
-            self._core = core
-            self._carry_over()
+        near = core | self._first
+        for _ in range(1, terms, BLOCK):  # room to hop to
+            core[1:] = core[:-1].copy()
+            core[0] = False
+            near |= core
+        if terms > len(self._near_arriving) or near.tobytes() != self._is_near.tobytes():
+            self._carry_over(near, terms)
 
     def _floor(self, most: Singles) -> float:
         """Give the share of its prior that a block has which speaks for nothing but jumps."""
@@ -146,43 +152,46 @@ class Belief:
         ordered.partition(number)
         return float(ordered[number])
 
-    def _carry_over(self) -> None:
-        """Move belief between near and far, so that the core is near and has room to hop to."""
-        columns, absorbed = self._find_room()
-        at = columns.searchsorted(self._columns).clip(max=len(columns) - 1)
-        stays = columns[at] == self._columns
-        self._far[self._columns[~stays]] += self._near[:, ~stays].sum(axis=0)
-        fresh = self._far[columns] * absorbed
-        self._far[columns] -= fresh
-        moved = np.outer(self._paces, fresh)
-        moved[:, at[stays]] += self._near[:, stays]
-        self._near, self._columns = moved, columns
+    def _carry_over(self, is_near: NDArray[np.bool_], terms: int) -> None:
+        """Move belief between near and far, for steps of so many terms."""
+        blocks, before = np.flatnonzero(is_near), self._blocks
+        near, far = _blocks(self._near), _blocks(self._far)
+        stays = is_near[before]
+        far[before[~stays]] += near[:, ~stays].sum(axis=0)
+        moved = self._paces[:, None, None] * far[blocks]
+        moved[:, blocks.searchsorted(before[stays])] += near[:, stays]
+        far[blocks] = 0
+        self._is_near, self._blocks, self._near = is_near, blocks, moved.reshape(len(moved), -1)
+        columns = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
+        self._columns = columns.clip(max=self._size - 1)
         # Nothing hops over a gap between blocks: what gets to the last timestep is far then.
-        self._hop = self._motion.hop[columns]
-        self._exits = np.flatnonzero((np.diff(columns, append=-1) != 1) & (self._hop > 0))
-        self._hop[self._exits] = 0
-        self._left = columns[self._exits]
-        self._arriving = self._motion.arriving[:, columns]
-        if moved.size + len(self._far) <= COLUMNS:
-            self._hops = np.append(np.tile(self._hop, len(moved)), self._motion.hop)
+        hop = _blocks(self._hop)[blocks]
+        self._exits = np.flatnonzero((np.diff(blocks, append=-1) != 1) & (hop[:, -1] > 0))
+        hop[self._exits, -1] = 0
+        self._near_hop = hop.ravel()
+        arriving = _blocks(self._arriving[:terms])[:, blocks]
+        self._near_arriving = arriving.reshape(terms, -1)
+        if self._near.size + self._far.size <= COLUMNS:
+            self._hops = np.append(np.tile(self._near_hop, len(moved)), self._hop)
 
-    def _find_room(self) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Give the timesteps that are near, and of which of them all is known from now on."""
-        whole = self._core | self._first
-        room = whole.copy()
-        room[1:] |= self._core[:-1] & ~self._first[1:]
-        blocks = np.flatnonzero(room)
-        columns = self._blocks[blocks, None] + np.arange(BLOCK)
-        exist = columns < self._ends[blocks, None]
-        columns, absorbed = columns[exist], (exist & whole[blocks, None])[exist]
-        return columns, absorbed
+
+def _whole(values: NDArray[np.floating[Any]]) -> Singles:
+    """Fill up N values by zeros to whole blocks."""
+    filled = np.zeros(-(-len(values) // BLOCK) * BLOCK, np.float32)
+    filled[: len(values)] = values
+    return filled
+
+
+def _blocks(rows: Singles) -> Singles:
+    """View ... x n values by blocks: ... x n / BLOCK x BLOCK."""
+    return rows.reshape(*rows.shape[:-1], -1, BLOCK)
 
 
 def _cut(moves: Singles) -> Singles:
     """Leave out the last of K terms, as far as FAR_TAIL allows; the last one left is for them."""
-    left, kept = 0.0, len(moves)
+    left, kept, most = 0.0, len(moves), FAR_TAIL * float(moves.sum())
     for move in moves[:0:-1].tolist():
-        if left + move > FAR_TAIL:
+        if left + move > most:
             break
         left += move
         kept -= 1

@@ -89,9 +89,6 @@ class Motion:
         # For each number of events one row: all that a step needs is a weighted sum of rows.
         tables = (moves, drawn, drawn.sum(axis=1))
         self._table = np.hstack([np.float32(table.reshape(STEP_TERMS, -1)) for table in tables])
-        # K x N: what jumps bring anywhere, after so many hops.
-        prior = np.asarray(self.place_prior, np.float32)
-        self.arriving = hopped(prior, self.hop, STEP_TERMS)
 
     def steps(self, outside: float, dt_s: float) -> Iterator[Step]:
         """Cut a prediction into steps of at most STEP_EVENTS events."""

@@ -22,6 +22,7 @@ from smaknet_core.matching.evidence import (
 from smaknet_core.matching.filter import START_OUTSIDE
 from smaknet_core.matching.motion import (
     hop_and_mix,
+    hopped,
     Motion,
     PACE_CHANGE_PER_S,
     RESUME_PER_S,
@@ -72,8 +73,9 @@ def dense_generator(times_s, config):
 
 def advance(motion, inside, outside, dt_s):
     """Predict R x N chances and `elsewhere`, all timesteps at all paces, by the chain's steps."""
+    prior = np.asarray(motion.place_prior, np.float32)
     for step in motion.steps(outside, dt_s):
-        arrived = step.arrivals @ motion.arriving[: step.arrivals.shape[1]]
+        arrived = step.arrivals @ hopped(prior, motion.hop, step.arrivals.shape[1])
         inside, outside = hop_and_mix(inside, motion.hop, step.moves) + arrived, step.outside
     return inside, outside
 
