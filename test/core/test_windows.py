@@ -60,8 +60,9 @@ def test_what_is_around_never_lies_in_another_demonstration(lengths, seconds, se
     ]
     values = rng.standard_normal(sum(lengths)).astype(np.float32)
     around, largest, smallest, first = Around(taught, seconds), [], [], 0
-    for length, hz in zip(lengths, rates, strict=True):
-        reach = min(length - 1, round(seconds * hz))
+    for length, demo in zip(lengths, taught, strict=True):
+        steps = length - 1  # at the mean rate, as it is: a half is rounded one way or the other
+        reach = min(steps, round(seconds * steps / demo.duration_s)) if steps else 0
         part = values[first : first + length]
         near = [part[max(0, n - reach) : n + reach + 1] for n in range(length)]
         largest += [n.max() for n in near]
