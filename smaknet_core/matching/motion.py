@@ -149,20 +149,24 @@ def hop_and_mix(before: Singles, hop: Singles, mixing: Singles) -> Singles:
     mixing = mixing.reshape(out, terms * rows)
     length, width = before.shape[1], COLUMNS // rows
     after = np.empty((out, length), np.float32)
+    # One piece of memory for all columns in turn: to be given it by the system takes longer.
+    memory = np.empty(terms * rows * min(width + terms, length), np.float32)
     for low in range(0, length, width):
         # What hops in comes from before the first of these columns; what hops out is not needed.
         first, last = max(0, low - terms + 1), min(low + width + 1, length)
-        chances = hop[first:last].copy()
-        chances[-1] = 0
-        stack = hopped(before[:, first:last].reshape(-1), np.tile(chances, rows), terms)
+        count = last - first
+        chances = np.tile(hop[first:last], rows)
+        chances[count - 1 :: count] = 0
+        stack = memory[: terms * rows * count].reshape(terms, rows * count)
+        hopped(before[:, first:last].reshape(-1), chances, terms, stack)
         mixed = mixing @ stack.reshape(terms * rows, -1)
         after[:, low : low + width] = mixed[:, low - first :][:, :width]
     return after
 
 
-def hopped(before: Singles, hop: Singles, terms: int) -> Singles:
-    """Give what 0, 1, 2 ... hops make of n chances in a row: terms x n."""
-    stack = np.empty((terms, len(before)), np.float32)
+def hopped(before: Singles, hop: Singles, terms: int, out: Singles | None = None) -> Singles:
+    """Give what 0, 1, 2 ... hops make of n chances in a row: terms x n, into `out` if given."""
+    stack = np.empty((terms, len(before)), np.float32) if out is None else out
     stack[0] = before
     hops = np.empty_like(before)
     came = hops[:-1]
