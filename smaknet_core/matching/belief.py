@@ -30,8 +30,9 @@ from smaknet_core.matching.motion import (
 # So many timesteps in a row are near or far together, a power of 2; where demonstrations end does
 # not matter. What the processor adds up at once, so that blocks are moved about quickly.
 BLOCK = 16
-# The blocks of a demonstration's first timesteps are always near: there tasks are begun, and a
-# scene that waits to begin is told from one that moves on by its pace.
+# The block with a demonstration's first timestep is always near, and the next one if most of the
+# first BLOCK timesteps are there: there tasks are begun, and a scene that waits to begin is told
+# from one that moves on by its pace. What arrives at the first timestep gets so far in a step.
 BEGINNING = 16
 # Near is what is believed in so many times as much as a block that hardly differs from nothing
 # but jumps: the one that this share of all blocks is below.
@@ -67,7 +68,7 @@ class Belief:
             # The many that are begun here do not stay in the first timestep.
             begun = slice(start, start + min(length, BEGINNING))
             self._rarity[begun] = 1 / self._arriving[:, begun].max(axis=0)
-            self._first[begun.start // BLOCK : (begun.stop - 1) // BLOCK + 1] = True
+            self._first[[start // BLOCK, min(start + BLOCK // 2, begun.stop - 1) // BLOCK]] = True
 
     def start(self, outside: float) -> None:
         """Forget what was seen; `outside` is left for elsewhere."""
@@ -82,23 +83,24 @@ class Belief:
     def inside(self) -> Singles:
         """R x N chances of pace and timestep, a copy."""
         inside = np.outer(self._paces, self._far)
-        _blocks(inside)[:, self._blocks] += _blocks(self._near)
+        inside[:, self._columns] += self._near
         return inside[:, : self._size]
 
     def predict(self, dt_s: float) -> None:
         """Let `dt_s` seconds pass unseen."""
         for step in self._motion.steps(self.outside, dt_s):
             self._regroup(len(step.place_moves))
-            moves = _cut(step.place_moves)
             if self._near.size + self._far.size <= COLUMNS:
-                self._hop_together(step, moves)
+                self._hop_together(step)
+                self._arrive(step, step.place_arrivals)
             else:
+                moves = _cut(step.place_moves)
                 self._near = hop_and_mix(self._near, self._near_hop, step.moves)
                 self._far = hop_and_mix(self._far[None], self._hop, moves[None, :, None])[0]
-            self._arrive(step)
+                self._arrive(step, _cut(step.place_arrivals))
             self.outside = step.outside
             places = self._far.copy()
-            _blocks(places)[self._blocks] += _blocks(self._near.sum(axis=0))
+            places[self._columns] += self._near.sum(axis=0)
             self.places = places[: self._size]
 
     def weigh(self, weights: Singles, outside: float) -> None:
@@ -106,27 +108,25 @@ class Belief:
         self.outside = outside
         self.places *= weights
         self._far[: self._size] *= weights
-        self._near *= weights[self._columns]
+        self._near *= weights.take(self._columns, mode='clip')
 
-    def _hop_together(self, step: Step, moves: Singles) -> None:
+    def _hop_together(self, step: Step) -> None:
         """Let near and far hop as one row: where they are few, to begin is what takes time."""
         (rows, terms, _), split = step.moves.shape, self._near.size
         stack = hopped(np.concatenate((self._near.ravel(), self._far)), self._hops, terms)
         near = stack[:, :split].reshape(terms * rows, -1)
         self._near = step.moves.reshape(rows, -1) @ near
-        self._far = moves @ stack[: len(moves), split:]
+        self._far = step.place_moves @ stack[:, split:]
 
-    def _arrive(self, step: Step) -> None:
+    def _arrive(self, step: Step, anywhere: Singles) -> None:
         """Add what jumps and entries bring, and let go what has left the near blocks."""
-        far, near = _blocks(self._far), _blocks(self._near)
-        stayed = far[self._blocks]
-        arrivals = _cut(step.place_arrivals)
-        self._far += arrivals @ self._arriving[: len(arrivals)]
-        far[self._blocks] = stayed  # what arrives there is near
+        stayed = self._far[self._columns]
+        self._far += anywhere @ self._arriving[: len(anywhere)]
+        self._far[self._columns] = stayed  # what arrives there is near
         self._near += step.arrivals @ self._near_arriving[: step.arrivals.shape[1]]
         if len(self._exits):
-            far[self._blocks[self._exits], -1] += near[:, self._exits, -1].sum(axis=0)
-            near[:, self._exits, -1] = 0
+            self._far[self._left] += self._near[:, self._exits].sum(axis=0)
+            self._near[:, self._exits] = 0
 
     def _regroup(self, terms: int) -> None:
         """Decide anew what is near while the scene hops less than `terms` times."""
@@ -137,8 +137,7 @@ class Belief:
         core = most > max(ABOVE_FLOOR * self._floor(most), LEAST * (1 - self.outside))
         near = core | self._first
         for _ in range(1, terms, BLOCK):  # room to hop to
-            core[1:] = core[:-1].copy()
-            core[0] = False
+            core = np.concatenate(([False], core[:-1]))
             near |= core
         if terms > len(self._near_arriving) or near.tobytes() != self._is_near.tobytes():
             self._carry_over(near, terms)
@@ -162,17 +161,21 @@ class Belief:
         moved[:, blocks.searchsorted(before[stays])] += near[:, stays]
         far[blocks] = 0
         self._is_near, self._blocks, self._near = is_near, blocks, moved.reshape(len(moved), -1)
-        columns = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
-        self._columns = columns.clip(max=self._size - 1)
+        self._columns = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
+        self._prepare(blocks, terms)
+
+    def _prepare(self, blocks: NDArray[np.intp], terms: int) -> None:
+        """Gather what these blocks need for steps of so many terms."""
         # Nothing hops over a gap between blocks: what gets to the last timestep is far then.
-        hop = _blocks(self._hop)[blocks]
-        self._exits = np.flatnonzero((np.diff(blocks, append=-1) != 1) & (hop[:, -1] > 0))
-        hop[self._exits, -1] = 0
-        self._near_hop = hop.ravel()
+        self._near_hop = _blocks(self._hop)[blocks].ravel()
+        ends = np.flatnonzero(np.diff(blocks, append=-1) != 1) * BLOCK + BLOCK - 1
+        self._exits = ends[self._near_hop[ends] > 0]
+        self._near_hop[self._exits] = 0
+        self._left = self._columns[self._exits]
         arriving = _blocks(self._arriving[:terms])[:, blocks]
         self._near_arriving = arriving.reshape(terms, -1)
         if self._near.size + self._far.size <= COLUMNS:
-            self._hops = np.append(np.tile(self._near_hop, len(moved)), self._hop)
+            self._hops = np.append(np.tile(self._near_hop, len(self._paces)), self._hop)
 
 
 def _whole(values: NDArray[np.floating[Any]]) -> Singles:
