@@ -116,12 +116,13 @@ def _choose_outlier(true: Floats, others: Floats) -> float:
     """
     Give the distance at which `elsewhere` explains a set as well as the demonstration does.
 
-    Halfway, in ratio, from the farthest true matches to the nearest of the others; but never far
-    above the true matches, since what will be met live can be nearer than what was recorded: a
-    network puts scenes it never saw anywhere, and often together.
+    Halfway between a usual true match and a usual other: middles, since the edges say little. Some
+    of what was aligned belongs to another moment, and parts of other tasks look like this one. But
+    never far above the farthest true matches, since what will be met live can be nearer than what
+    was recorded: a network puts scenes it never saw anywhere, and often together.
     """
-    farthest, nearest = np.quantile(true, 0.9), np.quantile(others, 0.1)
-    return float(farthest * np.clip(np.sqrt(nearest / max(farthest, 1e-9)), 1, MOST_SLACK))
+    halfway = (np.median(true) + np.median(others)) / 2
+    return float(min(halfway, MOST_SLACK * np.quantile(true, 0.9)))
 
 
 def _fit_sharpness(pairs: Sequence[Pair], calibration: Calibration) -> float:

@@ -25,11 +25,11 @@ from smaknet_core.types import Vector
 Values = TypeVar('Values', Floats, Singles)
 
 # What one set can say at most, as a log-likelihood ratio: that the scene is in a demonstration
-# rather than elsewhere, or the reverse, and that it is at one timestep rather than at another.
-MOST_PRESENCE = 3.0
-MOST_PLACE = 12.0
-# The two scales are taken to be at least this far apart, as a share of the squared outlier level.
-LEAST_SLOPE = 0.3
+# rather than elsewhere, where they are one and the same picture; the reverse; and that it is at
+# one timestep rather than at another.
+MOST_PRESENT = 5.0
+MOST_ABSENT = 3.0
+MOST_PLACE = 16.0
 # Distances beyond this many outlier levels are all alike: what is that far off says nothing. So
 # it is with the distance of each of several cameras, for where the scene is ...
 FAR = 2.0
@@ -121,7 +121,7 @@ class Evidence:
         # Whether the scene is in a demonstration at all is asked of the neighbourhood: where the
         # match is sharp, to be a little off the predicted timestep must not look like leaving.
         nearest = self._near.smallest(distances)
-        present = presence(nearest, self._calibration.sigma, self._calibration.outlier)
+        present = presence(nearest, self._calibration.outlier)
         present *= weight
         inside = 1 - outside
         gain = math.log(float(places @ np.exp(present, out=present)) / inside)
@@ -164,28 +164,22 @@ class Novelty:
         return min(max(share, 0.0), 1.0) ** 2
 
 
-def presence(distances: Values, sigma: float, outlier: float) -> Values:
+def presence(distances: Values, outlier: float) -> Values:
     """
     Weigh being at a timestep against being elsewhere, as a log-likelihood ratio.
 
-    Most speaks for it at the distance of a true match, nothing at the outlier level.
+    Nothing is said at the outlier level; below, the more the nearer, down to 0. Were all true
+    matches worth the same, a scene that is only like the demonstration would pass for it.
 
     Args:
         distances: N.
-        sigma: distance of a true match.
         outlier: distance at which `elsewhere` is as likely.
     """
     logs = distances * distances
-    np.subtract(outlier**2, logs, out=logs)
-    logs *= MOST_PRESENCE / float(slope(sigma, outlier))
-    np.minimum(logs, MOST_PRESENCE, out=logs)
-    np.maximum(logs, -MOST_PRESENCE, out=logs)
+    logs *= -MOST_PRESENT / outlier**2
+    logs += MOST_PRESENT
+    np.maximum(logs, -MOST_ABSENT, out=logs)
     return logs
-
-
-def slope(sigma: Floats | float, outlier: Floats | float) -> Floats:
-    """Give what squared distances fall by from the outlier level to a true match."""
-    return np.asarray(np.maximum(outlier**2 - sigma**2, LEAST_SLOPE * outlier**2))
 
 
 def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: float) -> Values:

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching.evidence import slope
 from smaknet_core.matching.filter import RESET_GAP_S
 from smaknet_core.matching.measuring import Measuring
 from smaknet_core.matching.motion import Singles
@@ -31,6 +30,8 @@ MEMORY_S = 2.0
 MOVE = 0.1
 # At most this is lost per second: a hand before the lens costs what was earned in as much time.
 MOST_LOSS = 1.0
+# The two scales are taken to be at least this far apart, as a share of the squared outlier level.
+LEAST_SLOPE = 0.3
 # No set stands for more than this much time, whatever was missed before it.
 LONGEST_S = 0.5
 # Score at which a path is as likely as none, and how soft that border is.
@@ -51,7 +52,8 @@ class SubsequenceWarping:
         self._config = config
         self._measuring = Measuring(taught, calibration.same_view)
         sigma, self._outlier = scales(taught, calibration)  # N each
-        self._scale = slope(sigma, self._outlier)  # N: squared distance that is worth 1
+        apart = np.maximum(self._outlier**2 - sigma**2, LEAST_SLOPE * self._outlier**2)
+        self._scale: Floats = apart  # N: squared distance that is worth 1
         # What a second of score is worth as a log-likelihood, of each timestep.
         worth = calibration.sharpness * self._scale / (2 * sigma**2)
         self._worth = worth / config.evidence_time_s

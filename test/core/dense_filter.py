@@ -12,10 +12,10 @@ import numpy as np
 from smaknet_core.matching import WINDOW_S
 from smaknet_core.matching.evidence import (
     FAR,
-    LEAST_SLOPE,
     MEMORY_S,
+    MOST_ABSENT,
     MOST_PLACE,
-    MOST_PRESENCE,
+    MOST_PRESENT,
     PLACE_S,
     STILL,
 )
@@ -118,8 +118,7 @@ class SlowFilter:
         distances = self.distances(vector)
         inside, outside = self.belief[:-1].reshape(-1, len(distances)), self.belief[-1]
         scale, near = self.calibration, -self.best(-distances, WINDOW_S)
-        between = max(scale.outlier**2 - scale.sigma**2, LEAST_SLOPE * scale.outlier**2)
-        here = MOST_PRESENCE * np.clip((scale.outlier**2 - near**2) / between, -1, 1)
+        here = np.maximum(MOST_PRESENT * (1 - (near / scale.outlier) ** 2), -MOST_ABSENT)
         gain = np.log((inside * np.exp(weight * here)).sum() / inside.sum())
         outside = 1 / (1 + inside.sum() / outside * np.exp(gain * (novelty if gain > 0 else 1)))
         logs = self.logs(distances)

@@ -15,8 +15,9 @@ from smaknet_core.matching import Calibration, ForwardFilter, measure_views, Tau
 from smaknet_core.matching.around import running
 from smaknet_core.matching.evidence import (
     log_likelihood,
+    MOST_ABSENT,
     MOST_PLACE,
-    MOST_PRESENCE,
+    MOST_PRESENT,
     presence,
 )
 from smaknet_core.matching.measuring import Measuring
@@ -56,12 +57,12 @@ def test_one_set_is_never_heard_too_loudly():
     assert log_likelihood(np.array([0.5]), 0.1, 0.5, 4.0)[0] == pytest.approx(0)
 
 
-def test_presence_is_even_at_the_outlier_level():
-    evidence = presence(np.array([0.0, 0.5, 1.0, 2.0, 100.0]), 0.5, 1.0)
-    assert evidence[0] == evidence[1] == MOST_PRESENCE
-    assert evidence[2] == 0
-    assert (np.diff(evidence) <= 0).all()
-    assert evidence.min() == -MOST_PRESENCE
+def test_presence_is_even_at_the_outlier_level_and_grows_down_to_0():
+    evidence = presence(np.array([0.0, 0.25, 0.5, 1.0, 1.2, 2.0, 100.0]), 1.0)
+    assert evidence[0] == MOST_PRESENT
+    assert evidence[3] == 0
+    assert (np.diff(evidence[:5]) < 0).all()
+    assert (evidence[5:] == -MOST_ABSENT).all()
 
 
 def test_the_taught_camera_itself_is_judged_more_strictly():
