@@ -119,7 +119,7 @@ class LossConfig:
     both_views: bool = True
     # InfoNCE only: frames of a recording share the target of an anchor by how near in time they
     # are, a Gaussian of this standard deviation in seconds; 0: the same instant has all of it.
-    soft_s: float = 0.6
+    soft_s: float = 0.3
     # N-pairs only: weight of the norm regulariser (TCN's lambda).
     regulariser: float = 0.002
     # Triplets only: a negative has to be farther than the positive by this (alpha).
