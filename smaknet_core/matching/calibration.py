@@ -31,7 +31,7 @@ from smaknet_core.matching.taught import Calibration, Floats, Taught, WINDOW_S
 from smaknet_core.types import Match
 
 # So many pairs are followed: calibration runs whenever training saves, and has a second or two.
-MAX_FOLLOWED = 12
+MAX_FOLLOWED = 6
 # The outlier level is at most so many times the distance of the farthest true matches.
 MOST_SLACK = 1.15
 # The same camera on another day may have been moved a little, and an alignment flatters.
@@ -44,8 +44,6 @@ SKIP_S = 0.5
 PACES = (1.0, 1.6, 0.6)
 SHARPNESSES = tuple(2.0**power for power in range(-6, 8))
 TEMPERATURE_RANGE = (0.5, 20.0)
-# A truth that comes of an alignment may be wrong: not to believe in one costs no more than this.
-LEAST_BELIEF = 1e-2
 
 
 def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
@@ -138,7 +136,7 @@ def _fit_sharpness(pairs: Sequence[Pair], calibration: Calibration) -> float:
     def surprise(index: int) -> float:
         sharp = replace(calibration, sharpness=SHARPNESSES[index])
         beliefs = [belief for pair in pairs for _, _, belief in _follow(pair, sharp)]
-        return float(-np.mean(np.log(np.maximum(beliefs, LEAST_BELIEF))))
+        return float(-np.mean(np.log(np.maximum(beliefs, 1e-6))))
 
     # The surprise has one valley: walk down from the middle.
     index = len(SHARPNESSES) // 2

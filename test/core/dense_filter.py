@@ -123,7 +123,8 @@ class SlowFilter:
         outside = 1 / (1 + inside.sum() / outside * np.exp(gain * (novelty if gain > 0 else 1)))
         logs = self.logs(distances)
         place = np.maximum(self.best(logs, PLACE_S), 0)
-        inside = inside * np.exp(weight * (logs - (1 - novelty) * place))
+        logs = logs - (1 - novelty) * place
+        inside = inside * np.exp(weight * (logs - logs.max()))
         self.belief = np.append(inside.ravel() / inside.sum() * (1 - outside), outside)
 
     def predict(self, dt_s):
