@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -34,6 +35,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 SCHEMA_VERSION = 1  # of the JSON on ~/state
+ACKNOWLEDGED_S = 1.0  # who listens has so long to have heard the last state
 TICK_S = 0.05
 GATE_S = 1.0  # a camera silent for longer keeps an episode from beginning
 PATIENCE_S = 3.0  # for the verdict of the last episode, once asked to end
@@ -207,6 +209,7 @@ class RecorderNode(Node):
 
     def _conclude(self) -> int:
         self._publish_state()
+        self._output.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S))
         self._tell(summary(self._session.kept))
         if self._session.problem:
             self._complain(self._session.problem)

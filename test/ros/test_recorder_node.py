@@ -116,6 +116,7 @@ def test_a_session_of_two_episodes(graph, cameras, state, tmp_path):
         latched = qos[0].durability.name == 'TRANSIENT_LOCAL'
         assert latched == (topic == NOTES)
     assert graph.wait_for_exit(recorder) == 0, recorder.log()
+    wait_for(graph, state, 'DONE')
     assert 'Traceback' not in recorder.log()
     assert (state['state'], state['recorded'], state['last']) == ('DONE', 2, 'episode_006')
     assert sorted(os.listdir(out)) == ['episode_004', 'episode_005', 'episode_006']
