@@ -113,6 +113,10 @@ def test_the_files_say_what_is_special_about_them():
     assert (paper.model.embedding_norm, paper.optim.learning_rate) == ('none', 1e-4)
     quick = load_yaml(TrainConfig, FILES / 'quick.yaml')
     assert quick.data.height * quick.data.width < 128 * 128
+    train = load_yaml(TrainConfig, FILES / 'train.yaml')
+    assert train.augment.background == 0.5
+    augment = dataclasses.replace(train.augment, background=0.0)
+    assert dataclasses.replace(train, augment=augment) == TrainConfig()
 
 
 unit = st.floats(0, 1)
