@@ -19,7 +19,7 @@ from smaknet_core.data.transforms import resize, resize_into, to_input
 from smaknet_core.engines import BATCH, choose_engine, EagerEngine, Engine
 from smaknet_core.errors import ConfigError, ModelError
 from smaknet_core.model import EMBEDDING_SIZE, Encoder, SmakNet, title
-from smaknet_core.types import Image
+from smaknet_core.types import Image, Size
 import torch
 
 
@@ -81,6 +81,11 @@ class Embedder:
         encoder = model.encoder.to(chosen)
         made, note = choose_engine(engine, encoder, size, chosen, threads, path, model.hash)
         return cls(model, chosen, made, note)
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width images are resized to."""
+        return self.config.data.height, self.config.data.width
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """

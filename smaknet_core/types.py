@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # H x W x 3, RGB, contiguous
+Size = tuple[int, int]  # height and width, pixels
 Vector = NDArray[np.float32]  # D
 
 

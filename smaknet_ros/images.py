@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 from smaknet_core.data import images
 from smaknet_core.errors import ImageError
-from smaknet_core.types import Image
+from smaknet_core.types import Image, Size
 
 
-def decode(msg: Any) -> Image:
-    """Decode sensor_msgs Image or CompressedImage to H x W x 3 RGB; raise ImageError."""
+def decode(msg: Any, at_least: Size | None = None) -> Image:
+    """
+    Decode sensor_msgs Image or CompressedImage to H x W x 3 RGB; raise ImageError.
+
+    `at_least` is the size it will be resized to, see the core's `decode_compressed`.
+    """
     if hasattr(msg, 'format'):
-        return images.decode(msg, images.COMPRESSED)
+        return images.decode(msg, images.COMPRESSED, at_least)
     if msg.encoding in images.ENCODINGS:
         return images.decode(msg, images.RAW)
     return _ask_cv_bridge(msg)

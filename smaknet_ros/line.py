@@ -159,7 +159,7 @@ class Line:
             stamp_ns = _stamp_ns(msg.header)
             refusal = self._fresh[camera].judge(stamp_ns, msg.data, arrival.arrived_ns)
             if refusal is None:
-                image = images.decode(msg)
+                image = images.decode(msg, self._follower.embedder.input_size)
         except ImageError as err:
             refusal = Refusal('bad', f'bad frame: {err}')
         except Exception as err:  # whatever one message does, the next must get through

@@ -22,7 +22,7 @@ from smaknet_core.data.cameras import choose_cameras, find_cameras
 from smaknet_core.data.clock import choose_clock
 from smaknet_core.data.storage import StorageFile, StoredTopic
 from smaknet_core.errors import BagError, ImageError, printable
-from smaknet_core.types import Stamped
+from smaknet_core.types import Size, Stamped
 
 __all__ = [
     'find_recordings',
@@ -143,15 +143,16 @@ class Recording:
         rows = self._topic == self._numbers[self.cameras[camera].name]
         return self._receive_ns[rows], self._header_ns[rows]
 
-    def frames(self) -> Iterator[Stamped]:
+    def frames(self, at_least: Size | None = None) -> Iterator[Stamped]:
         """
         Yield the cameras' frames in the order they were received, decoded.
 
+        `at_least` is the size they will be resized to, see `images.decode_compressed`.
         An image that cannot be decoded is counted in `bad_images` and skipped.
         """
         for raw in self.raw_frames():
             try:
-                image = images.decode(raw.message(), raw.msgtype)
+                image = images.decode(raw.message(), raw.msgtype, at_least)
             except ImageError as err:
                 self.count_bad(raw, err)
                 continue

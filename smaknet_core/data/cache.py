@@ -33,7 +33,7 @@ from smaknet_core.errors import DataError
 from smaknet_core.types import Clip, FrameSet, Image
 
 # Raise when entries change, or what is in them (synchronising, resizing, decoding).
-FORMAT: Final = 1
+FORMAT: Final = 2
 INDEX: Final = 'index.json'
 _NPY_HEADER: Final = 128
 _BUILDING: Final = '.building-'
@@ -162,7 +162,7 @@ def _write(
     stamps: list[int] = []
     total = sum(topic.count for topic in recording.cameras.values())
     try:
-        for done, frame in enumerate(recording.frames()):
+        for done, frame in enumerate(recording.frames((data.height, data.width))):
             for found in synchroniser.add(frame):
                 stamps.append(found.stamp_ns)
                 _append(found, writers, data)

@@ -139,7 +139,8 @@ def run_follow(
     follower = Follower(embedder, loaded, match or MatchConfig())
     spread_s = embedder.config.data.max_spread_s if max_spread_s is None else max_spread_s
     with open_recording(bag, cameras or choose_cameras(bag, loaded)) as recording:
-        sets = RecordedSets(recording, tuple(recording.cameras), spread_s, absent_after_s, start_s)
+        names, size = tuple(recording.cameras), embedder.input_size
+        sets = RecordedSets(recording, names, spread_s, absent_after_s, start_s, size)
         with _progress_bar(console) as bar:
             followed = _shown(follow_recording(follower, sets), sets, bar)
             matches = list(_write_csv(followed, csv_path))

@@ -18,7 +18,7 @@ from smaknet_core.config import MatchConfig
 from smaknet_core.demonstration import Demonstration
 from smaknet_core.errors import DemonstrationError
 from smaknet_core.matching import Calibration, make_tracker
-from smaknet_core.types import FrameSet, Image, Match, State, Vector
+from smaknet_core.types import FrameSet, Image, Match, Size, State, Vector
 
 
 class Embeds(Protocol):
@@ -32,6 +32,11 @@ class Embeds(Protocol):
     @property
     def calibration(self) -> Calibration:
         """Distance scales measured when the model was trained."""
+        ...
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width images are resized to."""
         ...
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:

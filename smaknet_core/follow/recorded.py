@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from smaknet_core.data.sync import Synchroniser
 from smaknet_core.follow.follower import Followed, Follower
-from smaknet_core.types import FrameSet
+from smaknet_core.types import FrameSet, Size
 
 if TYPE_CHECKING:
     from smaknet_core.data.bags import Recording
@@ -30,6 +30,7 @@ class RecordedSets:
         max_spread_s: frames of one set may be this far apart.
         absent_after_s: go on without a camera silent for this long; None requires all.
         start_s: skip this much of the recording.
+        at_least: size the frames will be resized to, see `images.decode_compressed`.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class RecordedSets:
         max_spread_s: float = 0.05,
         absent_after_s: float | None = 0.5,
         start_s: float = 0.0,
+        at_least: Size | None = None,
     ) -> None:
+        self._at_least = at_least
         self._recording = recording
         self._start_ns = round(start_s * 1e9)
         self._frames_expected = sum(recording.cameras[c].count for c in cameras)
@@ -73,7 +76,7 @@ class RecordedSets:
 
     def _sets(self) -> Iterator[FrameSet]:
         first_ns: int | None = None
-        for frame in self._recording.frames():
+        for frame in self._recording.frames(self._at_least):
             if frame.camera not in self.cameras:
                 continue
             self.frames_read += 1

@@ -50,7 +50,8 @@ def teach(
     refuse_existing(out)
     with open_recording(path, cameras) as recording:
         names = tuple(recording.cameras)
-        sets = RecordedSets(recording, names, max_spread_s, absent_after_s=None)
+        size = embedder.input_size
+        sets = RecordedSets(recording, names, max_spread_s, absent_after_s=None, at_least=size)
         stamps, embeddings, thumbnails = _embed_recording(embedder, sets, progress)
         if len(stamps) < 2:
             raise DemonstrationError(

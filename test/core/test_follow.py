@@ -43,6 +43,7 @@ class ColourEmbedder:
     config: TrainConfig = field(default_factory=TrainConfig)
     note: str = ''
     batches: list[int] = field(default_factory=list)
+    input_size: tuple[int, int] = (24, 32)
 
     def embed(self, images):
         self.batches.append(len(images))
@@ -276,7 +277,7 @@ def test_a_stream_that_starts_over_starts_the_match_over(embedder, demonstration
         cameras = {'left': type('Topic', (), {'count': len(first) + len(again)})}
         bad_images: dict[str, int] = {}
 
-        def frames(self):
+        def frames(self, at_least=None):
             return iter([*first, *again])
 
     sets = RecordedSets(Looped(), ('left',))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from smaknet_core.data import images
+from smaknet_core.data.transforms import resize
 from smaknet_core.errors import ImageError
 
 PLAIN = {  # encoding: bytes per channel, channels, and where red, green and blue are
@@ -250,6 +251,66 @@ def test_a_jpeg_decoded_to_rgb_at_once_has_the_same_pixels(shape, sampling, monk
     at_once = images.decode_compressed(msg)
     monkeypatch.setattr(images, '_STRAIGHT', None)
     np.testing.assert_array_equal(images.decode_compressed(msg), at_once)
+
+
+def smooth(height, width):
+    """A picture as cameras make them: more of coarse than of fine things."""
+    noise = np.random.default_rng(0).uniform(0, 255, (height // 32, width // 32, 3))
+    return cv2.resize(noise.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize(
+    ('at_least', 'shape'),
+    [
+        (None, (480, 640)),
+        ((480, 640), (480, 640)),
+        ((161, 100), (480, 640)),  # half of it would be 1.49 times the height
+        ((160, 100), (240, 320)),
+        ((100, 214), (480, 640)),
+        ((128, 128), (240, 320)),
+        ((64, 64), (120, 160)),
+        ((2, 2), (60, 80)),
+    ],
+)
+def test_a_jpeg_is_decoded_as_small_as_what_it_is_for_allows(at_least, shape):
+    msg = compressed(jpeg(smooth(480, 640)))
+    assert images.decode_compressed(msg, at_least).shape == (*shape, 3)
+    assert images.decode(msg, images.COMPRESSED, at_least).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize('side', [96, 128, 160])
+def test_what_is_left_of_a_smaller_jpeg_after_resizing_is_the_same_picture(side):
+    msg = compressed(jpeg(smooth(481, 643)))  # no multiple of anything
+    small = images.decode_compressed(msg, (side, side))
+    assert small.shape == (241, 322, 3)
+    whole = images.decode_compressed(msg)
+    off = resize(small, side, side).astype(int) - resize(whole, side, side)
+    assert np.abs(off).mean() < 2.5  # of 255
+    assert abs(off.mean()) < 0.1
+
+
+def test_only_a_jpeg_of_colours_comes_smaller():
+    rgb = smooth(96, 128)
+    assert images.decode_compressed(compressed(png(rgb)), (8, 8)).shape == rgb.shape
+    mosaic = compressed(jpeg(rgb[..., 0]), 'bayer_rggb8; jpeg compressed ')
+    assert images.decode_compressed(mosaic, (8, 8)).shape == rgb.shape
+    raw = message('rgb8', 96, 128, rgb.tobytes())
+    assert images.decode(raw, images.RAW, (8, 8)).shape == rgb.shape
+    grey = images.decode_compressed(compressed(jpeg(rgb[..., 0])), (8, 8))
+    assert grey.shape == (12, 16, 3)
+
+
+def test_older_opencv_gives_the_same_smaller_picture(monkeypatch):
+    msg = compressed(jpeg(smooth(96, 128)))
+    at_once = images.decode_compressed(msg, (8, 8))
+    monkeypatch.setattr(images, '_STRAIGHT', None)
+    np.testing.assert_array_equal(images.decode_compressed(msg, (8, 8)), at_once)
+
+
+@pytest.mark.parametrize('end', [-400, -2])
+def test_a_smaller_jpeg_that_is_cut_is_refused_all_the_same(end):
+    with pytest.raises(ImageError, match='cut before its end'):
+        images.decode_compressed(compressed(jpeg(smooth(96, 128))[:end]), (8, 8))
 
 
 def test_every_cut_of_a_jpeg_is_refused():

@@ -7,12 +7,15 @@ from dataclasses import replace
 import math
 import time
 
+import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage
 from smaknet_core import demonstration
 from smaknet_core.data.bags import open_recording
+from smaknet_core.data.cache import build
 from smaknet_core.embedder import Embedder
 from smaknet_core.follow import Follower, RecordedSets
+from smaknet_core.simulation.recorder import record
 from smaknet_ros import parameters
 from smaknet_ros.conversions import to_time
 from smaknet_ros.health import CameraHealth
@@ -62,31 +65,51 @@ def assert_lost(results, reason, after_ns):
     assert stamps[0] > after_ns
 
 
-def recorded(world):
-    with open_recording(world.bag) as recording:
+def recorded(bag):
+    with open_recording(bag) as recording:
         for raw in recording.raw_frames():
             yield raw.camera, raw.stamp_ns, bytes(raw.message().data)
 
 
+def followed_offline(world, embedder, bag, settings):
+    follower = Follower(embedder, [demonstration.load(world.both)], settings.match)
+    with open_recording(bag) as recording:
+        size = embedder.input_size
+        sets = RecordedSets(recording, CAMERAS, settings.max_spread_s, at_least=size)
+        # One set at a time, as live: larger batches differ in the last bits of a float.
+        return [f for _, batch in sets.batches(size=1) for f in follower.process(batch)]
+
+
 def test_live_gives_the_very_numbers_of_offline(world, embedder):
     fed = Fed(world, embedder)
-    live = []
-    for camera, stamp_ns, data in recorded(world):
-        live += fed.line.take([fed.arrival(camera, stamp_ns, data)])
-    follower = Follower(embedder, [demonstration.load(world.both)], fed.settings.match)
-    with open_recording(world.bag) as recording:
-        sets = RecordedSets(recording, CAMERAS, fed.settings.max_spread_s)
-        # One set at a time, as live: larger batches differ in the last bits of a float.
-        offline = [f for _, batch in sets.batches(size=1) for f in follower.process(batch)]
+    live = [r for one in recorded(world.bag) for r in fed.line.take([fed.arrival(*one)])]
+    offline = followed_offline(world, embedder, world.bag, fed.settings)
     assert len(live) > 80
     assert [result.followed.match for result in live] == [f.match for f in offline]
     assert [result.followed.spread_s for result in live] == [f.spread_s for f in offline]
     assert {result.frame_id for result in live} == {'front'}
 
 
+def test_a_large_jpeg_gives_the_same_numbers_live_offline_and_in_the_cache(
+    world, embedder, tmp_path
+):
+    bag = record(tmp_path / 'large', seed=1, cameras=list(CAMERAS), rate_hz=4, size=(480, 640))
+    fed = Fed(world, embedder)
+    live = [r for one in recorded(bag) for r in fed.line.take([fed.arrival(*one)])]
+    offline = followed_offline(world, embedder, bag, fed.settings)
+    clip = build(bag, CAMERAS, embedder.config.data, tmp_path / 'cache')
+    assert len(live) == len(offline) == len(clip.stamps_ns) > 10
+    assert {frame.image.shape for r in live for frame in r.frames.values()} == {(120, 160, 3)}
+    for step, (result, one) in enumerate(zip(live, offline, strict=True)):
+        trained = embedder.embed([view[step] for view in clip.views.values()])
+        for camera, vector in zip(CAMERAS, trained, strict=True):
+            np.testing.assert_allclose(result.followed.embeddings[camera], vector, atol=1e-6)
+            np.testing.assert_allclose(one.embeddings[camera], vector, atol=1e-6)
+
+
 def test_a_failure_is_counted_told_and_over_with_the_next_frame(world, embedder, monkeypatch):
     fed = Fed(world, embedder)
-    frames = list(recorded(world))
+    frames = list(recorded(world.bag))
     results = [r for f in frames[:20] for r in fed.line.take([fed.arrival(*f)])]
     with monkeypatch.context() as patch:
         patch.setattr(embedder, 'embed', lambda images: 1 / 0)
@@ -104,7 +127,7 @@ def test_a_failure_is_counted_told_and_over_with_the_next_frame(world, embedder,
 
 def test_a_match_that_is_no_number_is_not_let_out(world, embedder, monkeypatch):
     fed = Fed(world, embedder)
-    frames = list(recorded(world))
+    frames = list(recorded(world.bag))
     fine = [r for f in frames[:20] for r in fed.line.take([fed.arrival(*f)])]
     process = Follower.process
 
@@ -128,7 +151,7 @@ def test_what_could_not_be_matched_grows_stale_with_its_reason(world, embedder, 
     """Also where it was the very first set: the status must not fall silent."""
     fed = Fed(world, embedder)
     monkeypatch.setattr(embedder, 'embed', lambda images: 1 / 0)
-    results = [r for f in list(recorded(world))[:4] for r in fed.line.take([fed.arrival(*f)])]
+    results = [r for f in list(recorded(world.bag))[:4] for r in fed.line.take([fed.arrival(*f)])]
     last = results[-1]
     assert fed.line.overdue(last.arrived_ns + 10**8) is None
     for later_ns, state in ((6 * 10**8, 'STALE'), (3 * 10**9, 'LOST')):
@@ -143,7 +166,7 @@ def test_what_could_not_be_matched_grows_stale_with_its_reason(world, embedder, 
 def test_a_bad_frame_names_camera_and_reason_and_spares_the_others(world, embedder):
     fed = Fed(world, embedder)
     results = []
-    for i, (camera, stamp_ns, data) in enumerate(recorded(world)):
+    for i, (camera, stamp_ns, data) in enumerate(recorded(world.bag)):
         if i == 10:
             data = b'no picture'
         results += fed.line.take([fed.arrival(camera, stamp_ns, data)])
@@ -160,7 +183,7 @@ def test_overdue_keeps_the_old_stamp_and_names_the_missing(world, embedder):
     fed = Fed(world, embedder)
     assert fed.line.overdue(10**18) is None
     results = []
-    for frame in list(recorded(world))[:40]:
+    for frame in list(recorded(world.bag))[:40]:
         results += fed.line.take([fed.arrival(*frame)])
     last = results[-1]
     fresh_ns = last.arrived_ns + 10**8
@@ -177,7 +200,7 @@ def test_overdue_keeps_the_old_stamp_and_names_the_missing(world, embedder):
 
 def test_clocks_that_differ_are_told_once_per_camera(world, embedder):
     fed = Fed(world, embedder)
-    for camera, stamp_ns, data in list(recorded(world))[:20]:
+    for camera, stamp_ns, data in list(recorded(world.bag))[:20]:
         fed.line.take([fed.arrival(camera, stamp_ns, data, stamp_ns + 3600 * 10**9)])
     assert len(fed.told) == 2
     assert all("-3600.0 s off this node's clock" in text for text in fed.told)
