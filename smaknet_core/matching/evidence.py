@@ -29,10 +29,10 @@ Values = TypeVar('Values', Floats, Singles)
 # one timestep rather than at another.
 MOST_PRESENT = 5.0
 MOST_ABSENT = 3.0
-MOST_PLACE = 16.0
+MOST_PLACE = 18.0
 # Distances beyond this many outlier levels are all alike: what is that far off says nothing. So
 # it is with the distance of each of several cameras, for where the scene is ...
-FAR = 2.0
+FAR = 2.5
 # ... and for whether it is in a demonstration at all: a hand before one of two lenses must not
 # outweigh what the other sees well.
 FAR_PRESENCE = 1.3

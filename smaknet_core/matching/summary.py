@@ -9,7 +9,14 @@ import numpy as np
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.standstill import Steps, stretches
-from smaknet_core.matching.taught import ADJACENT_S, Calibration, Floats, Taught, WINDOW_S
+from smaknet_core.matching.taught import (
+    ADJACENT_S,
+    Calibration,
+    Floats,
+    scales,
+    Taught,
+    WINDOW_S,
+)
 from smaknet_core.matching.windows import Chances, quantiles, running_sums, Windows
 from smaknet_core.types import Match, State
 
@@ -25,6 +32,9 @@ STANDING_S = 5.0
 # A match is the mean of what is believed within this of where most is: wider than what confidence
 # speaks of, so that a broad peak beside a narrow one is not left for it and taken up again.
 PEAK_S = 0.75
+# Within that, belief counts as to this power, and what the newest set says once more: sets near in
+# time err alike, so what they agree on is less sure there than the filter believes, and late.
+TRUST = 0.5
 # Quantiles of the posterior that `interval_s` spans: its central 90 %.
 TAILS = np.array([0.05, 0.95])
 
@@ -49,6 +59,9 @@ class Summary:
     ) -> None:
         self._taught = tuple(taught)
         self._calibration = calibration
+        self._evidence_time_s = config.evidence_time_s
+        # N: how telling a squared distance is, by the scale of the timestep's demonstration.
+        self._telling = calibration.sharpness / (2 * scales(taught, calibration)[0] ** 2)
         self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
         window = _windows(taught, WINDOW_S)
@@ -82,7 +95,8 @@ class Summary:
             distances: N, of the set to each timestep.
         """
         mass = running_sums(places)
-        found, mean_s = self._find_place(places, mass)
+        weight = 1.0 if dt_s is None else min(1.0, dt_s / self._evidence_time_s)
+        found, mean_s = self._find_place(places, mass, distances, weight)
         which = int(self._starts.searchsorted(found, side='right')) - 1
         taught, offset = self._taught[which], int(self._starts[which])
         timestep = found - offset
@@ -106,16 +120,20 @@ class Summary:
             state=self._labels.label(dt_s, outside, certainty, duration_s - time_s),
         )
 
-    def _find_place(self, places: Chances, mass: Floats | None) -> tuple[int, float]:
+    def _find_place(
+        self, places: Chances, mass: Floats | None, distances: Singles, weight: float
+    ) -> tuple[int, float]:
         """
-        Find where most of the belief is (`mass` are its running sums).
+        Find where most of the belief is (`mass` are its running sums), then look there again.
 
         Returns:
             The timestep (of N) nearest to the mean of the window that holds most, and that mean
-            in demonstration seconds.
+            in demonstration seconds. In it, what is near in `distances` counts more, by `weight`.
         """
         window = self._peak.of(self._peak.heaviest(places, mass))
-        times_s, weights = self._times_s[window], places[window].astype(np.float64)
+        times_s, near = self._times_s[window], distances[window].astype(np.float64)
+        said = (near.min() ** 2 - near**2) * self._telling[window] * weight
+        weights = places[window] ** TRUST * np.exp(said)
         mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-300)
         return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching import Calibration, ForwardFilter, Taught
-from smaknet_core.matching.summary import Labels, RateMeter, sharpen
+from smaknet_core.matching.summary import Labels, PEAK_S, RateMeter, sharpen, Summary
 from smaknet_core.types import State
 
 CONFIG = MatchConfig()
@@ -42,6 +42,51 @@ def test_sharpen_moves_away_from_a_half_when_cold():
     assert sharpen(0.8, 1.0) == pytest.approx(0.8)
     assert sharpen(0.8, 0.5) > 0.8 > sharpen(0.8, 2.0) > 0.5
     assert sharpen(0.5, 3.0) == pytest.approx(0.5)
+
+
+TIMES_S = np.arange(100) * 0.1
+
+
+def place(belief, distances, dt_s=None, sigma=None):
+    """Where a match is that believes so and sees so, seconds; one demonstration of 10 s."""
+    views = ('a', 'b') if sigma else ('a',)
+    taught = Taught('demo', np.zeros((100, len(views), 4), np.float32), TIMES_S, views, sigma)
+    summary = Summary([taught], Calibration(0.3, 0.8, 4.0), CONFIG)
+    places = np.asarray(belief / belief.sum(), np.float32)
+    return summary.match(EPOCH_NS, dt_s, places, 0.0, np.asarray(distances, np.float32)).time_s
+
+
+def slow_place(belief, distances, weight, sigma=0.3):
+    """As `place`, for a belief whose one peak is symmetric around 4 s."""
+    total = moment = 0.0
+    for time_s, chance, distance in zip(TIMES_S, belief, distances, strict=True):
+        if abs(time_s - 4.0) <= PEAK_S + 1e-6:
+            count = np.sqrt(chance) * np.exp(-4.0 * weight * distance**2 / (2 * sigma**2))
+            total, moment = total + count, moment + count * time_s
+    return TIMES_S[np.abs(TIMES_S - moment / total).argmin()]
+
+
+BUMP = np.exp(-((TIMES_S - 4.0) ** 2) / (2 * 0.2**2))
+
+
+def test_within_a_peak_the_newest_set_counts_once_more():
+    seen = 0.1 + 0.5 * np.abs(TIMES_S - 4.4)
+    places = [place(BUMP, seen, dt_s) for dt_s in (0.0, 0.05, 0.1, None)]
+    assert places == [slow_place(BUMP, seen, weight) for weight in (0, 0.25, 0.5, 1)]
+    assert places[0] == pytest.approx(4.0)
+    assert places[0] < places[1] < places[-1] < 4.4
+
+
+def test_how_much_it_counts_is_by_the_scale_of_the_demonstration():
+    seen = 0.1 + 0.5 * np.abs(TIMES_S - 4.4)
+    wide = place(BUMP, seen, sigma=0.6)
+    assert wide == slow_place(BUMP, seen, 1, sigma=0.6)
+    assert wide < place(BUMP, seen)
+
+
+def test_one_set_does_not_draw_a_match_to_another_peak():
+    elsewhere = np.where(np.abs(TIMES_S - 8.0) < 0.5, 0.0, 0.5)
+    assert place(BUMP, elsewhere) == pytest.approx(4.0)
 
 
 def test_margin_is_to_the_best_timestep_that_is_not_near():
