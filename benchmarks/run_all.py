@@ -19,6 +19,7 @@ PARTS = (
     'engines',
     'alternatives',
     'latency',
+    'decoding',
     'matching_speed',
     'ingest',
     'training',

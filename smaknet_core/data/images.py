@@ -21,7 +21,7 @@ from smaknet_core.types import Image, Size
 
 MAX_PIXELS: Final = 64_000_000
 # A smaller JPEG must have this many times the pixels that were asked for, along each side: with
-# 1.25 times, embeddings are off by twice as much (docs/decisions.md).
+# 1.25 times, embeddings are off by more than twice as much (docs/decisions.md).
 SPARE: Final = 1.5
 RAW: Final = 'sensor_msgs/msg/Image'
 COMPRESSED: Final = 'sensor_msgs/msg/CompressedImage'

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 from smaknet_core.config import MatchConfig
+from smaknet_core.matching.evidence import MOST_PLACE
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.standstill import Steps, stretches
 from smaknet_core.matching.taught import (
@@ -30,11 +31,10 @@ MAX_RATE = 3.0
 STANDING = 0.5
 STANDING_S = 5.0
 # A match is the mean of what is believed within this of where most is: wider than what confidence
-# speaks of, so that a broad peak beside a narrow one is not left for it and taken up again.
+# speaks of, so that a broad peak beside a narrow one is not left for it and taken up again. Within
+# it belief counts by its square root, and what the newest set says once more: sets near in time
+# err alike, so what they agree on is less sure there than the filter believes, and late.
 PEAK_S = 0.75
-# Within that, belief counts as to this power, and what the newest set says once more: sets near in
-# time err alike, so what they agree on is less sure there than the filter believes, and late.
-TRUST = 0.5
 # Quantiles of the posterior that `interval_s` spans: its central 90 %.
 TAILS = np.array([0.05, 0.95])
 
@@ -45,7 +45,7 @@ class Summary:
 
     Args:
         taught: the demonstrations.
-        calibration: for the temperature of the confidence.
+        calibration: for the temperature of the confidence, and how telling distances are.
         config: thresholds.
         peak_s: how far from where most is believed a match is the mean of what is.
     """
@@ -61,7 +61,8 @@ class Summary:
         self._calibration = calibration
         self._evidence_time_s = config.evidence_time_s
         # N: how telling a squared distance is, by the scale of the timestep's demonstration.
-        self._telling = calibration.sharpness / (2 * scales(taught, calibration)[0] ** 2)
+        sigma = np.asarray(scales(taught, calibration)[0], np.float32)
+        self._telling = calibration.sharpness / (2 * sigma**2)
         self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
         self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
         window = _windows(taught, WINDOW_S)
@@ -131,10 +132,15 @@ class Summary:
             in demonstration seconds. In it, what is near in `distances` counts more, by `weight`.
         """
         window = self._peak.of(self._peak.heaviest(places, mass))
-        times_s, near = self._times_s[window], distances[window].astype(np.float64)
-        said = (near.min() ** 2 - near**2) * self._telling[window] * weight
-        weights = places[window] ** TRUST * np.exp(said)
-        mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-300)
+        times_s, near = self._times_s[window], distances[window]
+        said = near * near
+        np.subtract(said.min(), said, out=said)
+        said *= self._telling[window]
+        np.maximum(said, -MOST_PLACE, out=said)
+        said *= weight
+        weights = np.exp(said, out=said)
+        weights *= np.sqrt(places[window])
+        mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-30)
         return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s
 
     def _margin(self, distances: Singles, found: int, taught: Taught, offset: int) -> float:
