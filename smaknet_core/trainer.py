@@ -9,58 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import contextlib
-from dataclasses import dataclass
 import math
 from pathlib import Path
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lightning_fabric import Fabric
 import numpy as np
 from numpy.typing import NDArray
 from smaknet_core import run_folder
-from smaknet_core.checkpoint import MODEL_NAME, ModelFile, save_model
+from smaknet_core.checkpoint import MODEL_NAME
 from smaknet_core.compiling import compiled
 from smaknet_core.config import TrainConfig
 from smaknet_core.data import sampler
 from smaknet_core.data.noise import Noise
 from smaknet_core.data.transforms import Augment, to_input
 from smaknet_core.distributed import fabric_settings, Ranks
-from smaknet_core.embedder import embed_frames, NotFiniteError
+from smaknet_core.embedder import NotFiniteError
 from smaknet_core.engines import is_out_of_memory
 from smaknet_core.errors import ConfigError, printable, TrainingError
 from smaknet_core.interrupts import stop_requests, StopRequest
 from smaknet_core.losses import compute_loss
-from smaknet_core.matching import calibrate, CalibrationRecording
-from smaknet_core.metrics import alignment
-from smaknet_core.model import Encoder, title
+from smaknet_core.model import Encoder
 from smaknet_core.pretrained import check_backbone, load_backbone
 from smaknet_core.progress import TrainingProgress
 from smaknet_core.run_folder import EventLog, Status
 from smaknet_core.schedule import finished, learning_rate, progress
+from smaknet_core.training_run import keep, Run
 from smaknet_core.types import Clip
 import torch
 
 
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM came; the run was saved and can be resumed."""
-
-
-@dataclass
-class _Run:
-    """What the steps of one training share."""
-
-    config: TrainConfig
-    clips: Sequence[Clip]
-    held_out: Sequence[Clip]
-    out: Path
-    fabric: Fabric
-    ranks: Ranks
-    encoder: Encoder
-    model: Any  # the encoder as fabric runs it
-    optimizer: Any
-    status: Status
-    events: EventLog | None  # of the first process alone
 
 
 def train(
@@ -135,7 +116,7 @@ def _start(
     fabric: Fabric,
     ranks: Ranks,
     resume: bool,
-) -> _Run:
+) -> Run:
     saved: bytes | None = None
     if resume:
         found: list[bytes] = []
@@ -156,15 +137,15 @@ def _start(
     model, optimizer = fabric.setup(runs, optimizer)
     status = run_folder.restore(out, encoder, optimizer, clips, saved) if resume else Status()
     shared = (config, clips, held_out, out, fabric, ranks)
-    return _Run(*shared, encoder, model, optimizer, status, None)
+    return Run(*shared, encoder, model, optimizer, status, None)
 
 
-def _open_events(run: _Run, open_files: contextlib.ExitStack) -> None:
+def _open_events(run: Run, open_files: contextlib.ExitStack) -> None:
     run.events = EventLog(run.out / run_folder.EVENTS_NAME)
     open_files.callback(run.events.close)
 
 
-def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
+def _loop(run: Run, stop: StopRequest, show: TrainingProgress | None) -> None:
     config, clips, fabric, status = run.config, run.clips, run.fabric, run.status
     ranks = run.ranks
     augment = Augment(config.augment)
@@ -214,7 +195,7 @@ def _loop(run: _Run, stop: StopRequest, show: TrainingProgress | None) -> None:
         if last or status.step % config.optim.evaluate_every == 0:
             paused = time.monotonic()
             try:
-                ranks.first_alone(lambda: _keep(run))
+                ranks.first_alone(lambda: keep(run))
             except NotFiniteError:
                 _fail('embedding', run, draws)
             started += time.monotonic() - paused  # only steps count, however much is held out
@@ -267,13 +248,7 @@ def hash_seed(seed: int, step: int, rank: int = 0) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def embed_clip(encoder: Encoder, clip: Clip, device: torch.device | str) -> np.ndarray[Any, Any]:
-    """Embed all views of a clip: T x V x 32 float32."""
-    views = [embed_frames(encoder, frames, device) for frames in clip.views.values()]
-    return np.stack(views, axis=1)
-
-
-def _clip_gradients(run: _Run) -> bool:
+def _clip_gradients(run: Run) -> bool:
     """Shorten long gradients; return whether they were finite."""
     norm = run.fabric.clip_gradients(
         run.model,
@@ -292,86 +267,13 @@ def _to_device(frames: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
     return batch.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else batch
 
 
-def _keep(run: _Run) -> None:
-    _measure(run)
-    _save(run)
-
-
-def _measure(run: _Run) -> None:
-    """Alignment error on the held-out recordings, with running averages as when deployed."""
-    run.encoder.eval()
-    clips = [clip for clip in run.held_out if len(clip.views) > 1]
-    if not clips:
-        return
-    embedded = [embed_clip(run.encoder, clip, run.fabric.device) for clip in clips]
-    status = run.status
-    status.alignment = float(np.mean([alignment(views)[0] for views in embedded]))
-    status.history.append(
-        {'step': status.step, 'seconds': status.seconds, 'alignment': status.alignment}
-    )
-    if run.events:
-        run.events.scalar('alignment/held_out', status.alignment, status.step)
-
-
-def _save(run: _Run) -> None:
-    """Write the model with a fresh calibration, and the state to resume from."""
-    run.encoder.eval()
-    status = run.status
-    chosen, where = calibration_clips(run.clips, run.held_out)
-    calibration = calibrate(
-        [
-            CalibrationRecording(
-                clip.task,
-                (clip.stamps_ns - clip.stamps_ns[0]) / 1e9,
-                clip.cameras,
-                embed_clip(run.encoder, clip, run.fabric.device),
-            )
-            for clip in chosen
-        ]
-    )
-    summary = {
-        'system': title(run.config.model),
-        'steps': status.step,
-        'seconds': round(status.seconds, 1),
-        'loss': status.loss,
-        'held_out_alignment': None if math.isnan(status.alignment) else status.alignment,
-        'recordings': [clip.name for clip in run.clips],
-        'starts_ns': [int(clip.stamps_ns[0]) for clip in run.clips],
-        'held_out': [clip.name for clip in run.held_out],
-        'calibrated_on': where,
-        'history': status.history,
-    }
-    cameras = tuple(dict.fromkeys(camera for clip in run.clips for camera in clip.cameras))
-    file = ModelFile(run.encoder, run.config, cameras, calibration, summary)
-    save_model(file, run.out / MODEL_NAME)
-    run_folder.save_state(run.out, run.encoder, run.optimizer, status, run.clips)
-
-
-def calibration_clips(
-    clips: Sequence[Clip], held_out: Sequence[Clip]
-) -> tuple[Sequence[Clip], str]:
-    """
-    Choose the recordings whose distances stand for what the model will meet.
-
-    Held-out ones of a task that was trained on; a recording of a task or scene the network never
-    saw says nothing about those it did see, so without any the training recordings serve, and the
-    model file says so.
-    """
-    known = {clip.task for clip in clips}
-    fitting = [clip for clip in held_out if clip.task in known and len(clip.views) > 1]
-    fitting = [clip for clip in fitting if len(clip) >= sampler.FEWEST_SETS]
-    if fitting:
-        return fitting, 'held-out recordings'
-    return clips, 'training recordings (no held-out one shares their tasks)'
-
-
-def _fail(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> NoReturn:
+def _fail(what: str, run: Run, draws: Sequence[sampler.Draw]) -> NoReturn:
     """Raise TrainingError for what all processes find alike; the first one says it."""
     with run.ranks.one_voice():
         raise TrainingError(_describe_nan(what, run, draws))
 
 
-def _describe_nan(what: str, run: _Run, draws: Sequence[sampler.Draw]) -> str:
+def _describe_nan(what: str, run: Run, draws: Sequence[sampler.Draw]) -> str:
     names = printable(', '.join(run.clips[draw.clip].name for draw in draws))
     return (
         f'the {what} became NaN or infinite at step {run.status.step} on {names}; '

@@ -61,6 +61,7 @@ PARTS = {
     'distributed': 'trainer',
     'compiling': 'trainer',
     'training': 'trainer',
+    'training_run': 'trainer',
     'schedule': 'trainer',
     'probe': 'doctor',
     'findings': 'doctor',

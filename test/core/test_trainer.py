@@ -17,13 +17,8 @@ from smaknet_core.errors import ConfigError, DataError
 from smaknet_core.evaluation import evaluate
 from smaknet_core.metrics import CONSTANT_MIDDLE
 from smaknet_core.run_folder import LAST_NAME
-from smaknet_core.trainer import (
-    calibration_clips,
-    hash_seed,
-    Interrupted,
-    make_fabric,
-    train,
-)
+from smaknet_core.trainer import hash_seed, Interrupted, make_fabric, train
+from smaknet_core.training_run import calibration_clips
 import torch
 
 HARD = LossConfig(soft_s=0.0)  # the loss can fall to 0, and chance is known

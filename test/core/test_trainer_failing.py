@@ -11,7 +11,7 @@ import signal
 from clip_maker import make_clip, make_config
 import numpy as np
 import pytest
-from smaknet_core import trainer
+from smaknet_core import trainer, training_run
 from smaknet_core.checkpoint import load_model, MODEL_NAME
 from smaknet_core.config import BatchConfig, OptimConfig
 from smaknet_core.embedder import Embedder
@@ -159,7 +159,7 @@ def test_out_of_memory_names_what_to_lower(tmp_path, monkeypatch, where):
 
     monkeypatch.setattr(trainer, 'compute_loss', compute_loss)
     if where == 'the calibration':
-        monkeypatch.setattr(trainer, 'embed_clip', embed)
+        monkeypatch.setattr(training_run, 'embed_clip', embed)
     config = make_config(8, 2, batch=BatchConfig(sequences=2, pairs=6))
     with pytest.raises(TrainingError) as caught:
         train(config, CLIPS, HELD_OUT, tmp_path / 'run')
