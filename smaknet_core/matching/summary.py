@@ -36,7 +36,7 @@ STANDING_S = 5.0
 # err alike, so what they agree on is less sure there than the filter believes, and late.
 PEAK_S = 0.75
 # Quantiles of the posterior that `interval_s` spans: its central 90 %.
-TAILS = np.array([0.05, 0.95])
+TAILS = (0.05, 0.95)
 
 
 class Summary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.standstill import Steps
@@ -85,7 +87,9 @@ def running_sums(places: Chances) -> Floats | None:
     return _add_up(places) if len(places) <= MANY else None
 
 
-def quantiles(places: Chances, mass: Floats | None, part: slice, shares: Floats) -> list[int]:
+def quantiles(
+    places: Chances, mass: Floats | None, part: slice, shares: Sequence[float]
+) -> list[int]:
     """
     Find up to where so large shares of the belief in a part of the timesteps are.
 
@@ -99,11 +103,10 @@ def quantiles(places: Chances, mass: Floats | None, part: slice, shares: Floats)
         For each share a timestep, counted from the beginning of the part.
     """
     if mass is None:
-        return [_quantile(places[part], float(share)) for share in shares]
-    before, last = mass[part.start], part.stop - part.start - 1
-    wanted = before + shares * (mass[part.stop] - before)
-    found = mass[part.start + 1 : part.stop + 1].searchsorted(wanted)
-    return [min(step, last) for step in found.tolist()]
+        return [_quantile(places[part], share) for share in shares]
+    before, last = float(mass[part.start]), part.stop - part.start - 1
+    total, rising = float(mass[part.stop]) - before, mass[part.start + 1 : part.stop + 1]
+    return [min(int(rising.searchsorted(before + share * total)), last) for share in shares]
 
 
 def _quantile(places: Chances, share: float) -> int:
@@ -117,9 +120,9 @@ def _quantile(places: Chances, share: float) -> int:
 
 
 def _add_up(places: Chances) -> Floats:
-    mass = np.zeros(len(places) + 1)
-    places.cumsum(dtype=np.float64, out=mass[1:])
-    return mass
+    mass = np.empty(len(places) + 1)
+    mass[0], mass[1:] = 0, places
+    return mass.cumsum(out=mass)
 
 
 def _block_sums(places: Chances, size: int) -> Chances:

@@ -39,7 +39,7 @@ def test_quantiles_by_blocks_are_those_of_the_sums(seed, peaks, length, share):
     for mass in (None, running_sums(places)):
         for wanted, found in zip(
             (share, 1 - share),
-            quantiles(places, mass, part, np.array([share, 1 - share])),
+            quantiles(places, mass, part, (share, 1 - share)),
             strict=True,
         ):
             assert slow[found] >= slow[-1] * wanted - 1e-5
