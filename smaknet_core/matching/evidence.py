@@ -36,6 +36,8 @@ FAR = 2.5
 # ... and for whether it is in a demonstration at all: a hand before one of two lenses must not
 # outweigh what the other sees well.
 FAR_PRESENCE = 1.3
+# A set that is so many outlier levels from every timestep does not tell places apart.
+FARTHEST = 1.9
 # Nothing is believed more firmly than this far from 0 and 1, so that all can be unlearned.
 SURE = 1e-9
 # Sets are compared with a running mean of the last of this much time.
@@ -186,8 +188,8 @@ def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: f
     """
     Weigh timesteps against each other; below 0 are those that do not look like the set at all.
 
-    Gaussian in the distance, within limits (FAR, MOST_PLACE): neither one odd set nor a hand
-    before the lens must erase where the scene was.
+    Gaussian in the distance, within limits (FAR, FARTHEST, MOST_PLACE): neither one odd set nor a
+    hand before the lens must erase where the scene was.
 
     Args:
         distances: N.
@@ -195,6 +197,8 @@ def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: f
         outlier: distance at which `elsewhere` is as likely.
         sharpness: see `Calibration`.
     """
+    if float(distances.min()) > FARTHEST * outlier:
+        return np.zeros_like(distances)
     logs = np.minimum(distances, FAR * outlier)
     logs *= logs
     np.subtract(outlier**2, logs, out=logs)

@@ -12,6 +12,7 @@ import numpy as np
 from smaknet_core.matching import WINDOW_S
 from smaknet_core.matching.evidence import (
     FAR,
+    FARTHEST,
     MEMORY_S,
     MOST_ABSENT,
     MOST_PLACE,
@@ -139,6 +140,8 @@ class SlowFilter:
 
     def logs(self, distances):
         scale = self.calibration
+        if all(distance > FARTHEST * scale.outlier for distance in distances):
+            return np.zeros(len(distances))
         near = np.minimum(distances, FAR * scale.outlier)
         logs = scale.sharpness * (scale.outlier**2 - near**2) / scale.sigma**2 / 2
         logs = logs - max(0, logs.max() - MOST_PLACE / 2)

@@ -101,7 +101,7 @@ def test_every_field_has_its_own_explanation_above_it(kind):
         assert nested or above.startswith('# '), f'{kind.__name__}.{node.target.id}'
 
 
-@pytest.mark.parametrize('name', ['train.yaml', 'quick.yaml', 'paper.yaml'])
+@pytest.mark.parametrize('name', ['train.yaml', 'quick.yaml', 'paper.yaml', 'pretrained.yaml'])
 def test_the_files_that_come_along_are_readable(name):
     assert isinstance(load_yaml(TrainConfig, FILES / name), TrainConfig)
 
@@ -113,8 +113,10 @@ def test_the_files_say_what_is_special_about_them():
     assert (paper.model.embedding_norm, paper.optim.learning_rate) == ('none', 1e-4)
     quick = load_yaml(TrainConfig, FILES / 'quick.yaml')
     assert quick.data.height * quick.data.width < 128 * 128
+    pretrained = load_yaml(TrainConfig, FILES / 'pretrained.yaml')
+    assert (pretrained.model.system, pretrained.model.backbone_weights) == ('lite0', 'shipped')
     train = load_yaml(TrainConfig, FILES / 'train.yaml')
-    assert train.augment.background == 0.5
+    assert train.augment.background == pretrained.augment.background == 0.5
     augment = dataclasses.replace(train.augment, background=0.0)
     assert dataclasses.replace(train, augment=augment) == TrainConfig()
 

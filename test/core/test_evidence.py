@@ -14,6 +14,8 @@ from smaknet_core.distances import pairwise
 from smaknet_core.matching import Calibration, ForwardFilter, measure_views, Taught
 from smaknet_core.matching.around import running
 from smaknet_core.matching.evidence import (
+    FAR,
+    FARTHEST,
     log_likelihood,
     MOST_ABSENT,
     MOST_PLACE,
@@ -55,6 +57,13 @@ def test_one_set_is_never_heard_too_loudly():
     far = log_likelihood(np.array([3.0, 4.0]), 0.1, 0.5, 4.0)
     assert far[0] == far[1]
     assert log_likelihood(np.array([0.5]), 0.1, 0.5, 4.0)[0] == pytest.approx(0)
+
+
+def test_what_is_far_is_told_apart_only_where_something_is_not():
+    lost = log_likelihood(np.array([FARTHEST + 0.01, FAR]) * 0.5, 0.3, 0.5, 4.0)
+    assert lost.tolist() == [0, 0]
+    seen = log_likelihood(np.array([FARTHEST - 0.01, 2.2, FAR, 3.0]) * 0.5, 0.3, 0.5, 4.0)
+    assert seen[0] > seen[1] > seen[2] == seen[3]
 
 
 def test_presence_is_even_at_the_outlier_level_and_grows_down_to_0():
