@@ -214,9 +214,11 @@ def test_damaged_files_decode_or_are_refused(data):
     for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
         whole[at] = data.draw(st.integers(0, 255))
     damaged = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    msg = compressed(damaged, data.draw(st.text(max_size=9)))
+    at_least = data.draw(st.none() | st.tuples(st.integers(1, 64), st.integers(1, 64)))
     try:
         with mock.patch.object(images, 'MAX_PIXELS', 1_000_000):  # a damaged size takes seconds
-            decoded = images.decode_compressed(compressed(damaged, data.draw(st.text(max_size=9))))
+            decoded = images.decode_compressed(msg, at_least)
     except ImageError:
         return
     assert decoded.ndim == 3
@@ -298,6 +300,17 @@ def test_only_a_jpeg_of_colours_comes_smaller():
     assert images.decode(raw, images.RAW, (8, 8)).shape == rgb.shape
     grey = images.decode_compressed(compressed(jpeg(rgb[..., 0])), (8, 8))
     assert grey.shape == (12, 16, 3)
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 3), (7, 5, 3), (96, 128, 3), (96, 128)])
+@pytest.mark.parametrize('progressive', [0, 1])
+def test_whatever_a_jpeg_is_like_its_part_is_rounded_up(shape, progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
+    encoded = cv2.imencode('.jpg', np.full(shape, 90, np.uint8), options)[1].tobytes()
+    decoded = images.decode_compressed(compressed(encoded), (1, 1))
+    part = {1: 1, 5: 2, 128: 8}[shape[1]]
+    assert decoded.shape == (-(-shape[0] // part), -(-shape[1] // part), 3)
+    assert np.abs(decoded.astype(int) - 90).max() <= 1
 
 
 def test_older_opencv_gives_the_same_smaller_picture(monkeypatch):
