@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 import re
 import shutil
+import signal
 import socket
 import tempfile
 
@@ -35,6 +36,9 @@ def pytest_configure() -> None:
     os.environ['ROS_DOMAIN_ID'] = str(_reserve_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.pop('XDG_CACHE_HOME', None)
+    # A script's background job has it ignored, and children inherit that; tests send it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if 'PYTEST_XDIST_WORKER' in os.environ:  # one of as many processes as there are cores
         os.environ.setdefault('OMP_NUM_THREADS', '1')
 
