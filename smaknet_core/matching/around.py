@@ -20,9 +20,11 @@ class Around:
     Args:
         taught: the demonstrations; what is near never lies in another one.
         seconds: how far to look, before and after.
+        choose: which of two values, np.minimum or np.maximum.
     """
 
-    def __init__(self, taught: Sequence[Taught], seconds: float) -> None:
+    def __init__(self, taught: Sequence[Taught], seconds: float, choose: np.ufunc) -> None:
+        self._choose = choose
         self._groups: list[_Group] = []
         first = 0
         for demonstration in taught:
@@ -33,21 +35,17 @@ class Around:
                 self._groups.append(last)
             last.append(first, length)
             first += length
+        worst = np.inf if choose is np.minimum else -np.inf
+        for group in self._groups:
+            group.fill(worst)
 
-    def largest(self, values: Singles) -> Singles:
-        """Give the largest around each of N values."""
-        return self._extreme(np.maximum, values, -np.inf)
-
-    def smallest(self, values: Singles) -> Singles:
-        """Give the smallest around each of N values."""
-        return self._extreme(np.minimum, values, np.inf)
-
-    def _extreme(self, choose: np.ufunc, values: Singles, worst: float) -> Singles:
+    def around(self, values: Singles) -> Singles:
+        """Give the chosen one around each of N values."""
         if len(self._groups) == 1 and len(self._groups[0].places) == 1:
-            return self._groups[0].extreme(choose, values, worst)
+            return self._groups[0].extreme(self._choose, values)
         found = np.empty_like(values)
         for group in self._groups:
-            best = group.extreme(choose, values, worst)
+            best = group.extreme(self._choose, values)
             for here, there in group.places:
                 found[here] = best[there.start - group.reach : there.stop - group.reach]
         return found
@@ -66,13 +64,15 @@ class _Group:
         self.places.append((slice(first, first + length), slice(start, start + length)))
         self.length = start + length
 
-    def extreme(self, choose: np.ufunc, values: Singles, worst: float) -> Singles:
+    def fill(self, worst: float) -> None:
+        """Fill the room with what is never chosen."""
+        self._padded = np.full(self.length + self.reach, worst, np.float32)
+
+    def extreme(self, choose: np.ufunc, values: Singles) -> Singles:
         """Give the extremes around all of its places, the room between them included."""
-        padded = np.empty(self.length + self.reach, np.float32)
-        padded.fill(worst)
         for here, there in self.places:
-            padded[there] = values[here]
-        best: Singles = running(choose, padded, self.reach)
+            self._padded[there] = values[here]
+        best: Singles = running(choose, self._padded, self.reach)
         return best
 
 

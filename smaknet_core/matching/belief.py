@@ -17,15 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from smaknet_core.matching.motion import (
-    COLUMNS,
-    hop_and_mix,
-    hopped,
-    Motion,
-    Singles,
-    Step,
-    STEP_TERMS,
-)
+from smaknet_core.matching.hopping import COLUMNS, hop_and_mix, Hops
+from smaknet_core.matching.motion import Motion, Singles, Step, STEP_TERMS
 
 # So many timesteps in a row are near or far together, a power of 2; where demonstrations end does
 # not matter. What the processor adds up at once, so that blocks are moved about quickly.
@@ -56,10 +49,12 @@ class Belief:
     def __init__(self, motion: Motion, lengths: Sequence[int]) -> None:
         self._motion = motion
         self._paces = np.asarray(motion.pace_prior, np.float32)
+        self._every = np.ones_like(self._paces)  # sums over paces
         # Rows are filled up to whole blocks by timesteps that nothing leads to.
         self._prior, self._hop = _whole(motion.place_prior), _whole(motion.hop)
         # K x N: what jumps bring anywhere, after so many hops.
-        self._arriving = hopped(self._prior, self._hop, STEP_TERMS)
+        self._arriving = Hops(len(self._prior), STEP_TERMS).of(self._prior, self._hop, STEP_TERMS)
+        self._memory = Hops(1, 1)
         self._size = len(motion.hop)
         self._rarity = 1 / self._prior[: self._size]
         self._shares = np.zeros_like(self._prior)
@@ -100,7 +95,7 @@ class Belief:
                 self._arrive(step, _cut(step.place_arrivals))
             self.outside = step.outside
             places = self._far.copy()
-            places[self._columns] += self._near.sum(axis=0)
+            places[self._columns] += self._every.dot(self._near)
             self.places = places[: self._size]
 
     def weigh(self, weights: Singles, outside: float) -> None:
@@ -113,19 +108,20 @@ class Belief:
     def _hop_together(self, step: Step) -> None:
         """Let near and far hop as one row: where they are few, to begin is what takes time."""
         (rows, terms, _), split = step.moves.shape, self._near.size
-        stack = hopped(np.concatenate((self._near.ravel(), self._far)), self._hops, terms)
+        before = np.concatenate((self._near.ravel(), self._far))
+        stack = self._memory.of(before, self._chances, terms)
         near = stack[:, :split].reshape(terms * rows, -1)
-        self._near = step.moves.reshape(rows, -1) @ near
-        self._far = step.place_moves @ stack[:, split:]
+        self._near = step.moves.reshape(rows, -1).dot(near)
+        self._far = step.place_moves.dot(stack[:, split:])
 
     def _arrive(self, step: Step, anywhere: Singles) -> None:
         """Add what jumps and entries bring, and let go what has left the near blocks."""
         stayed = self._far[self._columns]
-        self._far += anywhere @ self._arriving[: len(anywhere)]
+        self._far += anywhere.dot(self._arriving[: len(anywhere)])
         self._far[self._columns] = stayed  # what arrives there is near
-        self._near += step.arrivals @ self._near_arriving[: step.arrivals.shape[1]]
+        self._near += step.arrivals.dot(self._near_arriving[: step.arrivals.shape[1]])
         if len(self._exits):
-            self._far[self._left] += self._near[:, self._exits].sum(axis=0)
+            self._far[self._left] += self._every.dot(self._near[:, self._exits])
             self._near[:, self._exits] = 0
 
     def _regroup(self, terms: int) -> None:
@@ -175,7 +171,9 @@ class Belief:
         arriving = _blocks(self._arriving[:terms])[:, blocks]
         self._near_arriving = arriving.reshape(terms, -1)
         if self._near.size + self._far.size <= COLUMNS:
-            self._hops = np.append(np.tile(self._near_hop, len(self._paces)), self._hop)
+            self._chances = np.append(np.tile(self._near_hop, len(self._paces)), self._hop)
+            if len(self._chances) != self._memory.length:
+                self._memory = Hops(len(self._chances), STEP_TERMS)
 
 
 def _whole(values: NDArray[np.floating[Any]]) -> Singles:

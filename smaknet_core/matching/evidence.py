@@ -70,8 +70,8 @@ class Evidence:
         # How far off each of several cameras can be at most: for the place, for presence.
         self.limits: tuple[float | Singles, float | Singles] = FAR * most, FAR_PRESENCE * most
         self._novelty = Novelty(calibration.sigma)
-        self._near = Around(taught, WINDOW_S)
-        self._place = Around(taught, PLACE_S)
+        self._nearest = Around(taught, WINDOW_S, np.minimum)
+        self._best = Around(taught, PLACE_S, np.maximum)
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -106,14 +106,13 @@ class Evidence:
             of_place, of_presence = of_place * self._unit, of_presence * self._unit
         outside = self._weigh_presence(places, outside, of_presence, weight, novelty)
         scale = self._calibration
-        logs = log_likelihood(of_place, scale.sigma, scale.outlier, scale.sharpness)
+        logs, most = log_likelihood(of_place, scale, weight)
         if novelty < 1:
             # From each place goes what speaks for it but is not new; within a place all is kept.
-            logs -= (1 - novelty) * np.maximum(self._place.largest(logs), 0)
-        logs -= logs.max()
-        logs *= weight
+            logs -= (1 - novelty) * np.maximum(self._best.around(logs), -most)
+            logs -= logs.max()
         weights = np.exp(logs, out=logs)
-        weights *= (1 - outside) / float(places @ weights)
+        weights *= (1 - outside) / float(places.dot(weights))
         return weights, outside
 
     def _weigh_presence(
@@ -122,11 +121,10 @@ class Evidence:
         """Give the new probability of `elsewhere`."""
         # Whether the scene is in a demonstration at all is asked of the neighbourhood: where the
         # match is sharp, to be a little off the predicted timestep must not look like leaving.
-        nearest = self._near.smallest(distances)
-        present = presence(nearest, self._calibration.outlier)
-        present *= weight
+        nearest = self._nearest.around(distances)
+        present = presence(nearest, self._calibration.outlier, weight)
         inside = 1 - outside
-        gain = math.log(float(places @ np.exp(present, out=present)) / inside)
+        gain = math.log(float(places.dot(np.exp(present, out=present))) / inside)
         # Against the demonstrations even an old thing counts: that errs on the safe side.
         odds = inside / outside * math.exp(gain * novelty if gain > 0 else gain)
         return min(max(1 / (1 + odds), SURE), 1 - SURE)
@@ -154,7 +152,7 @@ class Novelty:
         for camera, vector in embeddings.items():
             if camera in self._recent:
                 change = vector - self._recent[camera]
-                changes.append(math.sqrt(change @ change))
+                changes.append(math.sqrt(change.dot(change)))
         keep = 0.0 if dt_s is None else math.exp(-dt_s / MEMORY_S)
         for camera, vector in embeddings.items():
             recent = self._recent.get(camera, vector)
@@ -166,7 +164,7 @@ class Novelty:
         return min(max(share, 0.0), 1.0) ** 2
 
 
-def presence(distances: Values, outlier: float) -> Values:
+def presence(distances: Values, outlier: float, weight: float = 1.0) -> Values:
     """
     Weigh being at a timestep against being elsewhere, as a log-likelihood ratio.
 
@@ -176,15 +174,18 @@ def presence(distances: Values, outlier: float) -> Values:
     Args:
         distances: N.
         outlier: distance at which `elsewhere` is as likely.
+        weight: how much all of it counts.
     """
     logs = distances * distances
-    logs *= -MOST_PRESENT / outlier**2
-    logs += MOST_PRESENT
-    np.maximum(logs, -MOST_ABSENT, out=logs)
+    logs *= -weight * MOST_PRESENT / outlier**2
+    logs += weight * MOST_PRESENT
+    np.maximum(logs, -weight * MOST_ABSENT, out=logs)
     return logs
 
 
-def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: float) -> Values:
+def log_likelihood(
+    distances: Values, scale: Calibration, weight: float = 1.0
+) -> tuple[Values, float]:
     """
     Weigh timesteps against each other; below 0 are those that do not look like the set at all.
 
@@ -193,18 +194,20 @@ def log_likelihood(distances: Values, sigma: float, outlier: float, sharpness: f
 
     Args:
         distances: N.
-        sigma: distance of a true match.
-        outlier: distance at which `elsewhere` is as likely.
-        sharpness: see `Calibration`.
+        scale: for sigma, the outlier level and the sharpness.
+        weight: how much all of it counts.
+
+    Returns:
+        N logarithms less the largest of them, and the largest.
     """
-    if float(distances.min()) > FARTHEST * outlier:
-        return np.zeros_like(distances)
-    logs = np.minimum(distances, FAR * outlier)
-    logs *= logs
-    np.subtract(outlier**2, logs, out=logs)
-    logs *= sharpness / (2 * sigma**2)
-    top = float(logs.max())
-    too_loud = max(top - MOST_PLACE / 2, 0)
-    logs -= too_loud
-    np.maximum(logs, top - too_loud - MOST_PLACE, out=logs)
-    return logs
+    nearest = float(distances[distances.argmin()])
+    if nearest > FARTHEST * scale.outlier:
+        return np.zeros_like(distances), 0.0
+    steepness = scale.sharpness / (2 * scale.sigma**2)
+    most = min(steepness * (scale.outlier**2 - nearest**2), MOST_PLACE / 2)
+    least = max(steepness * (nearest**2 - (FAR * scale.outlier) ** 2), -MOST_PLACE)
+    logs = distances * distances
+    logs *= -weight * steepness
+    logs += weight * steepness * nearest**2
+    np.maximum(logs, weight * least, out=logs)
+    return logs, weight * most

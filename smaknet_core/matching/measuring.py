@@ -94,10 +94,12 @@ class _Part:
     def __init__(self, cameras: tuple[str, ...], taught: Sequence[Taught]) -> None:
         self.cameras = cameras
         rows = np.concatenate([demonstration.embeddings for demonstration in taught])  # n x V x D
-        self._squares = np.ascontiguousarray(np.einsum('nvd,nvd->vn', rows, rows))
-        # Of so many rows at a time V x D x rows: the products of one vector run along the rows.
+        squares = np.einsum('nvd,nvd->nv', rows, rows)[..., None]
+        self._length, views = len(rows), np.concatenate((rows, squares), axis=2)
+        self._factors = np.ones(views.shape[2], np.float32)  # the last is that of the squares
+        # V x D + 1 x so many rows at a time: the products of one vector run along the rows.
         self._blocks = [
-            np.ascontiguousarray(rows[low : low + ROWS].transpose(1, 2, 0), np.float32)
+            np.ascontiguousarray(views[low : low + ROWS].transpose(1, 2, 0), np.float32)
             for low in range(0, len(rows), ROWS)
         ]
 
@@ -115,14 +117,12 @@ class _Part:
 
     def _to_view(self, view: int, vector: Vector) -> Singles:
         """Give n distances, by the products: |a - b|^2 is |a|^2 - 2 a b + |b|^2."""
-        squares = self._squares[view]
-        found: Singles = np.empty(len(squares), np.float32)
-        doubled, own = -2 * vector, vector @ vector
+        found: Singles = np.empty(self._length, np.float32)
+        np.multiply(vector, -2, out=self._factors[:-1])
+        own = vector.dot(vector)
         for number, block in enumerate(self._blocks):
-            part = slice(number * ROWS, (number + 1) * ROWS)
-            out = found[part]
-            np.dot(doubled, block[view], out=out)
-            out += squares[part]
+            out = found[number * ROWS : (number + 1) * ROWS]
+            np.dot(self._factors, block[view], out=out)
             out += own
             np.maximum(out, 0, out=out)
             np.sqrt(out, out=out)

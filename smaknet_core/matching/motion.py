@@ -21,8 +21,8 @@ by the same matrix, only not equally often. So the sum over events is sorted by 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +45,9 @@ TAIL = 1e-5
 # Long predictions are made in steps of at most so many events, a sum of at most so many terms.
 STEP_EVENTS = 8.0
 STEP_TERMS = 24
-# Chances whose hops are computed at once: what the processor's cache holds.
-COLUMNS = 16384
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A prediction over a short time, sorted by the number of hops, K - 1 at most."""
 
     moves: Singles  # R x K x R: from the last pace to the first, with so many hops
@@ -74,107 +71,51 @@ class Motion:
         self.paces = _choose_paces(config)
         self.place_prior = _place_prior(times_s)  # N, sums to 1
         self.pace_prior = _pace_prior(self.paces)  # R, sums to 1
-        self._leave, self._enter = config.leave_per_s, config.enter_per_s
-        self._jump = config.jump_per_s
         speed = np.concatenate([1 / _gaps(times) for times in times_s])
         fastest = float(speed.max())
         change = _pace_changes(self.pace_prior, config.pause_per_s)
-        outflow = change.sum(axis=0) + self._jump + self._leave
+        outflow = change.sum(axis=0) + config.jump_per_s + config.leave_per_s
         hops = self.paces * fastest
-        self._events_per_s = max(float((hops + outflow).max()), self._enter)
+        self._events_per_s = max(float((hops + outflow).max()), config.enter_per_s)
         # N: chance to hop at an event at which the fastest timestep surely hops.
         self.hop = np.asarray(speed / (fastest or 1.0), np.float32)
+        leave, enter, jump = (
+            rate / self._events_per_s
+            for rate in (config.leave_per_s, config.enter_per_s, config.jump_per_s)
+        )
+        # `elsewhere` nears its balance by one factor with every event.
+        self._balance = leave / (leave + enter or 1)
+        self._fading = (1 - leave - enter) ** np.arange(STEP_TERMS)
+        # 2 x K: what arrives by jumps and entries at the events, all being outside before, or in.
+        outside = self._balance + np.outer((1 - self._balance, -self._balance), self._fading)
+        arriving = enter * outside + jump * (1 - outside)
         moves = _count_hops(change - np.diag(outflow), hops, self._events_per_s)
-        drawn = moves @ self.pace_prior  # events x R x K
-        # For each number of events one row: all that a step needs is a weighted sum of rows.
-        tables = (moves, drawn, drawn.sum(axis=1))
-        self._table = np.hstack([np.float32(table.reshape(STEP_TERMS, -1)) for table in tables])
+        # For steps of 1, 2 ... terms, for each number of events one row: all that a step needs is
+        # a weighted sum of rows.
+        self._tables = [
+            _rows(moves[:terms, :, :terms], self.pace_prior, arriving[:, :terms])
+            for terms in range(1, STEP_TERMS + 1)
+        ]
 
     def steps(self, outside: float, dt_s: float) -> Iterator[Step]:
         """Cut a prediction into steps of at most STEP_EVENTS events."""
         count = max(1, math.ceil(self._events_per_s * dt_s / STEP_EVENTS))
-        weights = poisson(self._events_per_s * dt_s / count)
+        weights = np.array(poisson(self._events_per_s * dt_s / count))
+        paces, terms = len(self.paces), len(weights)
+        left = float(weights.dot(self._fading[:terms]))
+        sums = weights.astype(np.float32).dot(self._tables[terms - 1])
+        moves, places = sums[: paces * terms * paces], sums[paces * terms * paces :][:terms]
+        from_outside, from_inside = sums[len(moves) + terms :].reshape(2, -1)
         for _ in range(count):
-            came, outside = self._exchange(weights, outside)
-            yield self._step(np.array([weights, came], np.float32), outside)
-
-    def _step(self, events: Singles, outside: float) -> Step:
-        """Sum up what happens over 0, 1, 2 ... events, and after what came by jumps."""
-        paces, terms = len(self.paces), events.shape[1]
-        moved, came = events @ self._table[:terms]
-        ends = (paces * STEP_TERMS * paces, -STEP_TERMS)
-        return Step(
-            moved[: ends[0]].reshape(paces, STEP_TERMS, paces)[:, :terms],
-            came[ends[0] : ends[1]].reshape(paces, STEP_TERMS)[:, :terms],
-            moved[ends[1] :][:terms],
-            came[ends[1] :][:terms],
-            outside,
-        )
-
-    def _exchange(self, weights: Sequence[float], outside: float) -> tuple[list[float], float]:
-        """
-        Follow what `elsewhere` and the demonstrations exchange over 0, 1, 2 ... events.
-
-        Returns:
-            What arrives by jumps and entries with so many events left to come, and the new
-            `outside`. It nears its balance by one factor with every event, and so what arrives
-            after i events is `even + uneven * factor^i`.
-        """
-        leave, enter = self._leave / self._events_per_s, self._enter / self._events_per_s
-        factor, balance = 1 - leave - enter, leave / (leave + enter or 1)
-        jump = self._jump / self._events_per_s
-        even = jump + (enter - jump) * balance
-        uneven = (enter - jump) * (outside - balance)
-        came, later, faded = [0.0], 0.0, 0.0
-        for weight in reversed(weights[1:]):
-            later, faded = later + weight, faded * factor + weight
-            came.append(even * later + uneven * faded)
-        left = faded * factor + weights[0]
-        return came[::-1], balance + (outside - balance) * left
-
-
-def hop_and_mix(before: Singles, hop: Singles, mixing: Singles) -> Singles:
-    """
-    Let a belief hop 0, 1, 2 ... times and sum what comes of it.
-
-    Args:
-        before: rows x n.
-        hop: n, the chance to go from a column to the next; 0 in the last one.
-        mixing: out x K x rows: how much of each row after so many hops goes where.
-
-    Returns:
-        out x n.
-    """
-    out, terms, rows = mixing.shape
-    mixing = mixing.reshape(out, terms * rows)
-    length, width = before.shape[1], COLUMNS // rows
-    after = np.empty((out, length), np.float32)
-    # One piece of memory for all columns in turn: to be given it by the system takes longer.
-    memory = np.empty(terms * rows * min(width + terms, length), np.float32)
-    for low in range(0, length, width):
-        # What hops in comes from before the first of these columns; what hops out is not needed.
-        first, last = max(0, low - terms + 1), min(low + width + 1, length)
-        count = last - first
-        chances = np.tile(hop[first:last], rows)
-        chances[count - 1 :: count] = 0
-        stack = memory[: terms * rows * count].reshape(terms, rows * count)
-        hopped(before[:, first:last].reshape(-1), chances, terms, stack)
-        mixed = mixing @ stack.reshape(terms * rows, -1)
-        after[:, low : low + width] = mixed[:, low - first :][:, :width]
-    return after
-
-
-def hopped(before: Singles, hop: Singles, terms: int, out: Singles | None = None) -> Singles:
-    """Give what 0, 1, 2 ... hops make of n chances in a row: terms x n, into `out` if given."""
-    stack = np.empty((terms, len(before)), np.float32) if out is None else out
-    stack[0] = before
-    hops = np.empty_like(before)
-    came = hops[:-1]
-    for last, new, ahead in zip(stack[:-1], stack[1:], stack[1:, 1:], strict=True):
-        np.multiply(last, hop, hops)
-        np.subtract(last, hops, new)
-        np.add(ahead, came, ahead)
-    return stack
+            arrivals = outside * from_outside + (1 - outside) * from_inside
+            outside = self._balance + (outside - self._balance) * left
+            yield Step(
+                moves.reshape(paces, terms, paces),
+                arrivals[:-terms].reshape(paces, terms),
+                places,
+                arrivals[-terms:],
+                outside,
+            )
 
 
 def poisson(mean: float) -> list[float]:
@@ -210,6 +151,29 @@ def _count_hops(local: Floats, hops: Floats, events_per_s: float) -> Singles:
         table[events] = np.tensordot(stay, before, 1)
         table[events, :, 1:] += (hops / events_per_s)[:, None, None] * before[:, :-1]
     return np.asarray(table, np.float32)
+
+
+def _rows(moves: Singles, pace_prior: Floats, arriving: Floats) -> Singles:
+    """
+    Put side by side, for each number of events, all that is summed over them.
+
+    Args:
+        moves: K events x R x K hops x R.
+        pace_prior: R.
+        arriving: 2 x K, what arrives at the events from outside and from inside.
+
+    Returns:
+        K rows: moves; moves of places whatever the pace; and what comes of what arrives, from
+        outside and from inside, each at each pace and whatever the pace.
+    """
+    terms = len(moves)
+    drawn = np.tensordot(moves, pace_prior, 1)
+    places = drawn.sum(axis=1)
+    after = np.hstack([drawn.reshape(terms, -1), places])  # by how many events are left
+    before = np.arange(terms)[:, None] - 1 - np.arange(terms)  # so many of all had been
+    table = [moves.reshape(terms, -1), places]
+    table += [np.where(before >= 0, some[before], 0) @ after for some in arriving]
+    return np.asarray(np.hstack(table), np.float32)
 
 
 def _choose_paces(config: MatchConfig) -> Floats:

@@ -134,13 +134,13 @@ class Summary:
         window = self._peak.of(self._peak.heaviest(places, mass))
         times_s, near = self._times_s[window], distances[window]
         said = near * near
-        np.subtract(said.min(), said, out=said)
+        np.subtract(said[said.argmin()], said, out=said)
         said *= self._telling[window]
         np.maximum(said, -MOST_PLACE, out=said)
         said *= weight
         weights = np.exp(said, out=said)
         weights *= np.sqrt(places[window])
-        mean_s = float(times_s @ weights) / max(float(weights.sum()), 1e-30)
+        mean_s = float(times_s.dot(weights)) / max(float(weights.sum()), 1e-30)
         return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s
 
     def _margin(self, distances: Singles, found: int, taught: Taught, offset: int) -> float:
@@ -148,10 +148,10 @@ class Summary:
         times, time = taught.times_s, taught.times_s[found - offset]
         low = offset + int(times.searchsorted(time - ADJACENT_S, side='left'))
         high = offset + int(times.searchsorted(time + ADJACENT_S, side='right'))
-        rival = min(distances[:low].min(initial=np.inf), distances[high:].min(initial=np.inf))
+        rival = min(_least(distances[:low]), _least(distances[high:]))
         if not math.isfinite(rival):
             rival = self._calibration.outlier
-        return float(rival - distances[found])
+        return rival - float(distances[found])
 
 
 class RateMeter:
@@ -217,6 +217,11 @@ class Labels:
         if not self._certain:
             return State.AMBIGUOUS
         return State.DONE if remaining_s <= config.done_within_s else State.TRACKING
+
+
+def _least(values: Singles) -> float:
+    """Give the least; infinity of none."""
+    return float(values[values.argmin()]) if len(values) else math.inf
 
 
 def sharpen(probability: float, temperature: float) -> float:

@@ -21,9 +21,8 @@ from smaknet_core.matching.evidence import (
     STILL,
 )
 from smaknet_core.matching.filter import START_OUTSIDE
+from smaknet_core.matching.hopping import hop_and_mix, Hops
 from smaknet_core.matching.motion import (
-    hop_and_mix,
-    hopped,
     Motion,
     PACE_CHANGE_PER_S,
     RESUME_PER_S,
@@ -76,7 +75,8 @@ def advance(motion, inside, outside, dt_s):
     """Predict R x N chances and `elsewhere`, all timesteps at all paces, by the chain's steps."""
     prior = np.asarray(motion.place_prior, np.float32)
     for step in motion.steps(outside, dt_s):
-        arrived = step.arrivals @ hopped(prior, motion.hop, step.arrivals.shape[1])
+        terms = step.arrivals.shape[1]
+        arrived = step.arrivals @ Hops(len(prior), terms).of(prior, motion.hop, terms)
         inside, outside = hop_and_mix(inside, motion.hop, step.moves) + arrived, step.outside
     return inside, outside
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+from dense_filter import SlowFilter
 from embedding_world import actionable, calibration, EPOCH_NS, follow, ramp, World
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,19 +53,38 @@ def test_distances_use_the_view_of_the_same_name_else_the_nearest():
     np.testing.assert_allclose(both, (to_left + to_top) / 2, atol=1e-5)
 
 
+def told(distances, scale, weight=1.0):
+    logs, most = log_likelihood(np.array(distances), scale, weight)
+    return logs + most
+
+
 def test_one_set_is_never_heard_too_loudly():
-    logs = log_likelihood(np.array([0.0, 0.1, 0.5, 0.9, 5.0]), 0.1, 0.5, 4.0)
+    logs = told([0.0, 0.1, 0.5, 0.9, 5.0], Calibration(0.1, 0.5, 4.0))
     assert logs.max() == -logs.min() == pytest.approx(MOST_PLACE / 2)
-    far = log_likelihood(np.array([3.0, 4.0]), 0.1, 0.5, 4.0)
-    assert far[0] == far[1]
-    assert log_likelihood(np.array([0.5]), 0.1, 0.5, 4.0)[0] == pytest.approx(0)
+    far, near = told([1.3, 1.4, 0.9], Calibration(0.3, 0.5, 4.0))[:2]
+    assert far == near
+    assert told([0.5], Calibration(0.1, 0.5, 4.0))[0] == pytest.approx(0)
 
 
 def test_what_is_far_is_told_apart_only_where_something_is_not():
-    lost = log_likelihood(np.array([FARTHEST + 0.01, FAR]) * 0.5, 0.3, 0.5, 4.0)
+    lost = told([(FARTHEST + 0.01) * 0.5, FAR * 0.5], Calibration(0.3, 0.5, 4.0))
     assert lost.tolist() == [0, 0]
-    seen = log_likelihood(np.array([FARTHEST - 0.01, 2.2, FAR, 3.0]) * 0.5, 0.3, 0.5, 4.0)
+    distances = np.array([FARTHEST - 0.01, 2.2, FAR, 3.0]) * 0.5
+    seen = told(distances, Calibration(0.3, 0.5, 4.0))
     assert seen[0] > seen[1] > seen[2] == seen[3]
+
+
+@given(
+    distances=st.lists(st.floats(0, 3), min_size=1, max_size=9),
+    sigma=st.floats(0.05, 1),
+    slack=st.floats(1, 5),
+    sharpness=st.floats(0.3, 8),
+    weight=st.floats(0.01, 1),
+)
+def test_the_likelihood_is_that_of_the_slow_filter(distances, sigma, slack, sharpness, weight):
+    scale = Calibration(sigma, slack * sigma, sharpness)
+    slow = SlowFilter.logs(SimpleNamespace(calibration=scale), np.array(distances))
+    np.testing.assert_allclose(told(distances, scale, weight), weight * slow, atol=1e-6)
 
 
 def test_presence_is_even_at_the_outlier_level_and_grows_down_to_0():

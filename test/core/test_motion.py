@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
-from smaknet_core.matching import motion as motion_module
+from smaknet_core.matching import hopping
 from smaknet_core.matching.motion import Motion, poisson
 
 CONFIG = MatchConfig()
@@ -52,7 +52,7 @@ def test_a_long_chain_is_predicted_in_parts(monkeypatch):
     motion = Motion([np.append(0, np.cumsum(rng.uniform(0.05, 0.15, 399)))], CONFIG)
     inside = (rng.random((len(motion.paces), 400)) / 2400).astype(np.float32)
     whole, _ = advance(motion, inside, 0.2, 0.3)
-    monkeypatch.setattr(motion_module, 'COLUMNS', 64 * len(motion.paces))
+    monkeypatch.setattr(hopping, 'COLUMNS', 64 * len(motion.paces))
     parts, _ = advance(motion, inside, 0.2, 0.3)
     np.testing.assert_allclose(parts, whole, atol=1e-9, rtol=1e-5)
 
