@@ -54,8 +54,9 @@ class Row:
     never_recovered: int | None
     backward_jumps: float  # per minute
     calibration_error: float | None
-    auroc: float | None  # of LOST: this scenario's sets against the normal ones
-    auroc_own: float | None  # the same of the phases that the normal task does not have
+    auroc: float | None  # of LOST: sets that are nowhere in the demonstration against normal ones
+    auroc_all: float | None  # of all sets of this scenario, though they begin alike
+    auroc_own: float | None  # of phases whose names the normal task does not have
 
 
 def make_rows(followed: All) -> list[Row]:
@@ -104,20 +105,25 @@ def _row(followed: Sequence[Followed], views: str, scenario: str, method: str) -
         backward_jumps=sum(map(backward_jumps, ones)) / minutes,
         calibration_error=None if method == 'clock' else calibration_error(confidence, right),
         auroc=None,
+        auroc_all=None,
         auroc_own=None,
     )
 
 
 def _lost(negatives: Sequence[Followed], positives: Sequence[Followed]) -> dict[str, float | None]:
-    """Tell how well sets of the other task are told from normal ones, all and in own phases."""
-    normal, other = (
-        np.concatenate([one.told.elsewhere for one in ones]) for ones in (negatives, positives)
-    )
+    """Tell how well sets of the other task are told from normal ones."""
+
+    def scores(ones: Sequence[Followed]) -> np.ndarray:
+        return np.concatenate([one.told.elsewhere for one in ones])
+
+    normal, other = scores(negatives), scores(positives)
     shared = {phase for one in negatives for phase in one.stream.phases}
     own = np.array([phase not in shared for one in positives for phase in one.stream.phases])
+    known = np.concatenate([one.told.known for one in positives])
+    chosen = {'auroc': ~known, 'auroc_all': np.full(len(other), True), 'auroc_own': own}
     return {
-        'auroc': auroc(normal, other),
-        'auroc_own': auroc(normal, other[own]) if own.any() else None,
+        name: auroc(normal, other[which]) if which.any() else None
+        for name, which in chosen.items()
     }
 
 

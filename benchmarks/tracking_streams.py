@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class Stream:
     sets: Sequence[Mapping[str, Vector]]  # N, camera -> D
     progress: Floats  # N, place in the script, 0 ... 1
     phases: Sequence[str]  # N names
+    script: Sequence[str]  # the names of all phases, in order, each once
     cameras: Sequence[str]  # the first is the one that is hidden, where one is
     task: str
     calm_from_ns: int | None = None  # when what is odd about it is over
@@ -70,15 +72,31 @@ class Stream:
 
     def true_span_s(self, demonstration: Stream) -> tuple[Floats, Floats]:
         """Where in a demonstration each set is, first and last second, N each; NaN: nowhere."""
-        if self.scenario == OTHER:
-            nowhere = np.full(len(self), np.nan)
-            return nowhere, nowhere
-        found = correspond(self.progress, demonstration.progress)
+        progress = self._progress_in(demonstration) if self.scenario == OTHER else self.progress
+        found = correspond(progress, demonstration.progress)
         steps = np.arange(len(demonstration), dtype=np.float64)
         first, last = (np.interp(n, steps, demonstration.times_s) for n in found[1:])
         absent = np.isnan(found.timestep)
         first[absent] = last[absent] = np.nan
         return first, last
+
+    def _progress_in(self, other: Stream) -> Floats:
+        """Place in the script of another task as far as both begin alike, N; then NaN."""
+        shared = len(os.path.commonprefix([list(self.script), list(other.script)]))
+        if shared == 0:
+            return np.full(len(self), np.nan)
+        scale = other._end_of(shared) / self._end_of(shared)
+        return np.where(self._within(shared), scale * self.progress, np.nan)
+
+    def _within(self, count: int) -> NDArray[np.bool_]:
+        return np.isin(self.phases, self.script[:count])
+
+    def _end_of(self, count: int) -> float:
+        """Place in the script where its first so many phases end, to half a set."""
+        within = self._within(count)
+        if within.all():
+            return 1.0
+        return float(self.progress[within].max() + self.progress[~within].min()) / 2
 
 
 def simulate(folder: Path, episodes: int, seed: int, workers: int) -> None:
@@ -124,7 +142,7 @@ def embed(path: Path, scenario: str, embedder: Embedder) -> Stream:
     nearest = np.searchsorted(progress.stamps_ns, stamps).clip(0, len(rows) - 1)
     phases = [names[rows[i]] for i in nearest]
     odd = calm_from_ns(path) if scenario not in (NORMAL, OTHER) else None
-    return Stream(path.name, scenario, stamps, vectors, progress.at(stamps), phases,
+    return Stream(path.name, scenario, stamps, vectors, progress.at(stamps), phases, names,
                   about['cameras'], about['task'], odd)  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from smaknet_core.ablation.runs import Run
 from smaknet_core.config import ModelConfig
@@ -70,6 +71,9 @@ def test_tracking_is_measured_on_episodes_it_simulates(tmp_path):
     normal = by_key['all cameras', 'normal', 'filter']
     assert normal['streams'] == 2
     assert normal['mean_error_s'] < by_key['all cameras', 'normal', 'clock']['mean_error_s']
+    other = by_key['all cameras', 'other-task', 'filter']
+    assert other['auroc'] > max(0.9, other['auroc_all'])
+    assert other['mean_error_s'] < 0.5  # of what begins like a pour
     assert {path.name for path in out.iterdir()} > {'tracking.csv', 'tracking.md', 'tracking.png'}
 
 
@@ -79,6 +83,30 @@ def benchmark_module(monkeypatch):
     monkeypatch.setenv('OMP_WAIT_POLICY', 'PASSIVE')  # which timing.py sets; undone afterwards
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return importlib.import_module
+
+
+def test_another_task_is_in_the_demonstration_as_far_as_both_begin_alike(benchmark_module):
+    streams = benchmark_module('tracking_streams')
+
+    def stream(scenario, script, seconds):
+        borders = np.append(0, np.cumsum(seconds)) / sum(seconds)
+        times = np.arange(0, sum(seconds), 0.1)
+        progress = times / sum(seconds)
+        which = np.searchsorted(borders, progress + 1e-9, side='right') - 1
+        phases = [script[n] for n in which]
+        stamps = np.round(times * 1e9).astype(np.int64)
+        return streams.Stream('', scenario, stamps, [{}] * len(times), progress, phases, script,
+                              ('a',), '')  # fmt: skip
+
+    taught = stream(streams.NORMAL, ('reach', 'lift', 'pour', 'leave'), (1, 1, 4, 1))
+    other = stream(streams.OTHER, ('reach', 'lift', 'swing', 'leave'), (1, 1, 2, 1))
+    first, last = other.true_span_s(taught)
+    np.testing.assert_allclose(first[:20], other.times_s[:20], atol=0.06)
+    np.testing.assert_allclose(last[:20], first[:20], atol=1e-4)
+    assert np.isnan(first[20:]).all()  # at the end too, though that is called alike
+    elsewhere = stream(streams.OTHER, ('push', 'lift'), (1, 1))
+    assert np.isnan(elsewhere.true_span_s(taught)[0]).all()
+    np.testing.assert_allclose(taught.true_span_s(taught)[0], taught.times_s, atol=1e-3)
 
 
 # Parameters and G multiply-adds: those of ResNet and MobileNet as torchvision states them, at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from smaknet_core.config import ModelConfig
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class SpatialAttention(nn.Module):
@@ -39,19 +40,20 @@ class SpatialAttention(nn.Module):
         """
         # Both steps are linear in P(L), so P is applied to vectors instead of to every place:
         # <u, P(L)> = <P'u, L>, and the average of P(L) is P of the average of L.
-        places = features.flatten(2)  # B x C x hw
-        scores = self._toward_u(places) + self.score(g[:, :, None, None]).flatten(1)  # B x hw
+        places, u = features.flatten(2), self.score.weight.flatten(1)  # B x C x hw, 1 x width
+        project = self._projector()
+        toward_u = u if project is None else u @ project  # 1 x C
+        scores = toward_u @ places + functional.linear(g, u)[:, :, None]  # B x 1 x hw
         weights = scores.softmax(-1) if self._softmax else scores.sigmoid()
         if not self._softmax and self._pool == 'mean':
             weights = weights / places.shape[2]
         elif not self._softmax and self._pool == 'normalised':
             weights = weights / weights.sum(-1, keepdim=True)
-        pooled = self.project((places @ weights[:, :, None])[..., None])
-        return pooled.flatten(1), scores.view_as(features[:, 0])
+        pooled = (places @ weights.mT).squeeze(2)  # B x C
+        if project is not None:
+            pooled = functional.linear(pooled, project)
+        return pooled, scores.view_as(features[:, 0])
 
-    def _toward_u(self, places: torch.Tensor) -> torch.Tensor:
-        """Give <u, P(L)> at every place, B x hw."""
-        u = self.score.weight.flatten(1)  # 1 x width
-        if isinstance(self.project, nn.Conv2d):
-            u = u @ self.project.weight.flatten(1)  # 1 x C
-        return (u @ places)[:, 0]
+    def _projector(self) -> torch.Tensor | None:
+        """Give P, width x C; None where there is none."""
+        return self.project.weight.flatten(1) if isinstance(self.project, nn.Conv2d) else None

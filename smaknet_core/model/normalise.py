@@ -5,9 +5,9 @@ from __future__ import annotations
 from smaknet_core.config import EmbeddingNorm
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 EMBEDDING_SIZE = 32
+EPS = 1e-12  # no vector is taken for shorter
 
 
 class Normalise(nn.Module):
@@ -27,4 +27,7 @@ class Normalise(nn.Module):
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
         """Map B x 32 to B x 32."""
         centred: torch.Tensor = self.batch(raw)
-        return F.normalize(centred, dim=1) if self._sphere else centred
+        if not self._sphere:
+            return centred
+        length: torch.Tensor = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
+        return centred / length.clamp_min(EPS)
