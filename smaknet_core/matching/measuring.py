@@ -33,8 +33,11 @@ class Measuring:
     ) -> None:
         self._nearer = np.float32(1 / same_view)
         self._limits = [np.asarray(limit, np.float32) for limit in limits]
-        groups = groupby(taught, key=lambda demonstration: demonstration.cameras)
-        self._parts = [_Part(cameras, list(demonstrations)) for cameras, demonstrations in groups]
+        self._parts: list[_Part] = []
+        self._size = 0
+        for cameras, ones in groupby(taught, key=lambda demonstration: demonstration.cameras):
+            self._parts.append(_Part(cameras, list(ones), self._size))
+            self._size = self._parts[-1].steps.stop
 
     def measure(self, embeddings: Mapping[str, Vector]) -> tuple[Singles, ...]:
         """
@@ -51,51 +54,49 @@ class Measuring:
             cameras, or stands before it, must not drown what the others see. Some of these may
             be one and the same array.
         """
-        pairs = [self._see(camera, vector) for camera, vector in embeddings.items()]
-        if len(pairs) == 1:
-            ((plain, raised),) = pairs
-            return plain, *[raised] * len(self._limits)
-        share = np.float32(1 / len(pairs))
-        limited = [
-            _mean([np.minimum(raised, limit) for _, raised in pairs], share)
-            for limit in self._limits
-        ]
-        # the first may be one with what was limited: it is summed into last
-        return _mean([plain for plain, _ in pairs], share), *limited
+        plain = np.empty((len(embeddings), self._size), np.float32)
+        for row, (camera, vector) in zip(plain, embeddings.items(), strict=True):
+            for part in self._parts:
+                part.measure(camera, vector, row[part.steps])
+        raised = self._raise(plain, list(embeddings))
+        if len(plain) == 1:
+            return plain[0], *[raised[0]] * len(self._limits)
+        limited = [_mean(raised, limit) for limit in self._limits]
+        return _mean(plain, np.float32(np.inf)), *limited
 
-    def _see(self, camera: str, vector: Vector) -> tuple[Singles, Singles]:
-        """Give N distances of one camera, plain and raised."""
-        found = [part.distances(camera, vector) for part in self._parts]
-        plain = found[0] if len(found) == 1 else np.concatenate(found)
-        known = [camera in part.cameras for part in self._parts]
-        if self._nearer == 1 or not any(known):
-            return plain, plain
-        if all(known):
-            return plain, plain * self._nearer
-        raised = [
-            near * self._nearer if there else near
-            for near, there in zip(found, known, strict=True)
-        ]
-        return plain, np.concatenate(raised)
+    def _raise(self, plain: Singles, cameras: Sequence[str]) -> Singles:
+        """Give V x N distances, those to a camera's own view raised to what other views have."""
+        known = [[camera in part.cameras for part in self._parts] for camera in cameras]
+        if self._nearer == 1 or not any(map(any, known)):
+            return plain
+        raised: Singles = plain.copy()
+        for row, ones in zip(raised, known, strict=True):
+            for part, own in zip(self._parts, ones, strict=True):
+                if own:
+                    row[part.steps] *= self._nearer
+        return raised
 
 
-def _mean(terms: Sequence[Singles], share: np.float32) -> Singles:
-    """Average; the first of the terms is overwritten."""
-    total = terms[0]
-    for term in terms[1:]:
-        total += term
-    total *= share
-    return total
+def _mean(rows: Singles, limit: Singles) -> Singles:
+    """Average V x N distances over the rows, each limited by one number or by N."""
+    shares = np.full(len(rows), 1 / len(rows), np.float32)
+    average: Singles = np.empty(rows.shape[1], np.float32)
+    for low in range(0, len(average), ROWS):
+        part = slice(low, low + ROWS)
+        most = limit[part] if limit.ndim else limit
+        np.dot(shares, np.minimum(rows[:, part], most), out=average[part])
+    return average
 
 
 class _Part:
-    """Demonstrations of the same cameras."""
+    """Demonstrations of the same cameras, from the timestep `first` of all."""
 
-    def __init__(self, cameras: tuple[str, ...], taught: Sequence[Taught]) -> None:
+    def __init__(self, cameras: tuple[str, ...], taught: Sequence[Taught], first: int) -> None:
         self.cameras = cameras
         rows = np.concatenate([demonstration.embeddings for demonstration in taught])  # n x V x D
         squares = np.einsum('nvd,nvd->nv', rows, rows)[..., None]
-        self._length, views = len(rows), np.concatenate((rows, squares), axis=2)
+        views = np.concatenate((rows, squares), axis=2)
+        self.steps = slice(first, first + len(rows))
         self._factors = np.ones(views.shape[2], np.float32)  # the last is that of the squares
         # V x D + 1 x so many rows at a time: the products of one vector run along the rows.
         self._blocks = [
@@ -103,21 +104,19 @@ class _Part:
             for low in range(0, len(rows), ROWS)
         ]
 
-    def distances(self, camera: str, vector: Vector) -> Singles:
+    def measure(self, camera: str, vector: Vector, out: Singles) -> None:
         """Give n distances to the camera's own view, or to the nearest where it was not taught."""
         if camera in self.cameras:
-            return self._to_view(self.cameras.index(camera), vector)
-        return self._to_nearest(vector)
-
-    def _to_nearest(self, vector: Vector) -> Singles:
-        nearest = self._to_view(0, vector)
+            self._to_view(self.cameras.index(camera), vector, out)
+            return
+        self._to_view(0, vector, out)
+        other = np.empty_like(out)
         for view in range(1, len(self.cameras)):
-            np.minimum(nearest, self._to_view(view, vector), out=nearest)
-        return nearest
+            self._to_view(view, vector, other)
+            np.minimum(out, other, out=out)
 
-    def _to_view(self, view: int, vector: Vector) -> Singles:
+    def _to_view(self, view: int, vector: Vector, found: Singles) -> None:
         """Give n distances, by the products: |a - b|^2 is |a|^2 - 2 a b + |b|^2."""
-        found: Singles = np.empty(self._length, np.float32)
         np.multiply(vector, -2, out=self._factors[:-1])
         own = vector.dot(vector)
         for number, block in enumerate(self._blocks):
@@ -126,4 +125,3 @@ class _Part:
             out += own
             np.maximum(out, 0, out=out)
             np.sqrt(out, out=out)
-        return found
