@@ -32,8 +32,11 @@ from smaknet_core.types import Match
 
 # So many pairs are followed: calibration runs whenever training saves, and has a second or two.
 MAX_FOLLOWED = 6
-# The outlier level is at most so many times the distance of the farthest true matches.
+# The outlier level is at most so many times the distance of the farthest true matches, and of a
+# single recording by so much as a share more, of two by half of that, and so on: few recordings
+# do not show how far true matches can be.
 MOST_SLACK = 1.15
+FEW_SLACK = 0.5
 # The same camera on another day may have been moved a little, and an alignment flatters.
 LEAST_SAME_VIEW = 0.8
 # The filter is started anew this often while its confidence is checked; its first half second,
@@ -72,7 +75,7 @@ def calibrate(recordings: Sequence[CalibrationRecording]) -> Calibration:
     true = _true_distances(strict)
     others, other_basis = other_distances(usable)
     sigma = max(_mean_square_root(true), 1e-6)
-    outlier = max(_choose_outlier(true, others), sigma)
+    outlier = max(outlier_level(true, others, len(usable)), sigma)
     calibration = Calibration(sigma, outlier, basis=f'{pairs.basis}; {other_basis}')
     if pairs.views and pairs.aligned:
         nearer = _mean_square_root(_true_distances(pairs.aligned)) / sigma
@@ -112,7 +115,7 @@ def _mean_square_root(values: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def _choose_outlier(true: Floats, others: Floats) -> float:
+def outlier_level(true: Floats, others: Floats, recordings: int) -> float:
     """
     Give the distance at which `elsewhere` explains a set as well as the demonstration does.
 
@@ -120,9 +123,15 @@ def _choose_outlier(true: Floats, others: Floats) -> float:
     of what was aligned belongs to another moment, and parts of other tasks look like this one. But
     never far above the farthest true matches, since what will be met live can be nearer than what
     was recorded: a network puts scenes it never saw anywhere, and often together.
+
+    Args:
+        true: distances of true matches.
+        others: distances of what is no match.
+        recordings: how many they are from.
     """
     halfway = (np.median(true) + np.median(others)) / 2
-    return float(min(halfway, MOST_SLACK * np.quantile(true, 0.9)))
+    slack = MOST_SLACK * (1 + FEW_SLACK / recordings)
+    return float(min(halfway, slack * np.quantile(true, 0.9)))
 
 
 def _fit_sharpness(pairs: Sequence[Pair], calibration: Calibration) -> float:

@@ -17,7 +17,7 @@ from smaknet_core.matching import (
     ForwardFilter,
     measure_views,
 )
-from smaknet_core.matching.calibration import minimise
+from smaknet_core.matching.calibration import FEW_SLACK, minimise, MOST_SLACK, outlier_level
 from smaknet_core.matching.measuring import Measuring
 
 CONFIG = MatchConfig()
@@ -37,6 +37,15 @@ def test_calibration_of_two_tasks_lies_between_matches_and_non_matches():
     assert np.quantile(true, 0.9) < scale.outlier < np.mean(far)
     assert 'views' in scale.basis
     assert 'other tasks' in scale.basis
+
+
+def test_the_outlier_level_is_halfway_but_not_far_above_true_matches_the_fewer_the_farther():
+    true = np.linspace(0.0, 0.2, 101)
+    assert outlier_level(true, np.full(9, 0.12), 1) == pytest.approx(0.11)
+    levels = [outlier_level(true, np.full(9, 2.0), count) for count in (1, 2, 5, 1000)]
+    assert levels == sorted(levels, reverse=True)
+    assert levels[0] == pytest.approx((1 + FEW_SLACK) * MOST_SLACK * 0.18)
+    assert levels[-1] == pytest.approx(MOST_SLACK * 0.18, rel=1e-3)
 
 
 def test_calibration_survives_the_model_file():
