@@ -280,15 +280,14 @@ def start_followers(
 
 def play_by_the_clock(listener: Listener, material: Material) -> None:
     """Command all of the plan at once, by the robot's clock; it is latched until robots come."""
-    from follow_demonstration import recorded_joints
     from rclpy.duration import Duration
+    from recorded_way import RecordedWay
 
-    states = recorded_joints(str(material.plan))
-    begin_ns = to_ns(states[0].header.stamp)
-    msg = JointTrajectory(joint_names=list(states[0].name))
-    for state in states:
-        after = Duration(nanoseconds=to_ns(state.header.stamp) - begin_ns).to_msg()
-        msg.points.append(JointTrajectoryPoint(positions=state.position, time_from_start=after))
+    way = RecordedWay(str(material.plan))
+    msg = JointTrajectory(joint_names=way.names)
+    for after_s, positions in zip(way.times_s - way.times_s[0], way.positions, strict=True):
+        after = Duration(seconds=after_s).to_msg()
+        msg.points.append(JointTrajectoryPoint(positions=positions, time_from_start=after))
     msg.header.stamp = to_time(0)  # begins when it arrives
     output = listener.node.create_publisher(JointTrajectory, 'joint_trajectory', 1)
     sent: list[bool] = []

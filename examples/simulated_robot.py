@@ -169,11 +169,10 @@ class SimulatedRobot(Node):
 
 def load_plan(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a recording of joint states: N times from 0, seconds; N x J positions."""
-    from follow_demonstration import recorded_joints
+    from recorded_way import RecordedWay
 
-    states = recorded_joints(str(path))
-    stamps = np.array([to_ns(state.header.stamp) for state in states])
-    return (stamps - stamps[0]) / 1e9, np.array([state.position for state in states])
+    way = RecordedWay(str(path))
+    return way.times_s - way.times_s[0], way.positions
 
 
 def _within(span: Sequence[float], time_s: float) -> bool:

@@ -40,7 +40,7 @@ class Around:
             group.fill(worst)
 
     def around(self, values: Singles) -> Singles:
-        """Give the chosen one around each of N values."""
+        """Give the chosen one around each of N values; good until the next call."""
         if len(self._groups) == 1 and len(self._groups[0].places) == 1:
             return self._groups[0].extreme(self._choose, values)
         found = np.empty_like(values)

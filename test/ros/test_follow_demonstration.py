@@ -190,4 +190,9 @@ def test_a_recording_without_joints_is_refused_in_one_line(graph: Any, world: An
     process = Process('follow_demonstration', [str(world.bag)], graph.environment, SCRIPT)
     graph.processes.append(process)
     assert graph.wait_for_exit(process) == 2
+    no_joints = 'no joint states (sensor_msgs/msg/JointState) to go by'
+    assert process.last_line() == f'follow_demonstration: {world.bag}: {no_joints}'
+    process = Process('follow_demonstration', [], graph.environment, SCRIPT)
+    graph.processes.append(process)
+    assert graph.wait_for_exit(process) == 2
     assert process.last_line() == 'follow_demonstration: give one recording with joint states'
