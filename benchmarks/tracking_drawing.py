@@ -42,7 +42,7 @@ def _draw_errors(axes: Any, rows: Sequence[Any], title: str) -> None:
         places = np.arange(len(scenarios)) + 0.2 * (index - 1.5)
         axes.bar(places, heights, 0.2, color=colour, label=method)
     axes.set_xticks(np.arange(len(scenarios)), scenarios)
-    axes.set_ylabel('mean error of all sets, s')
+    axes.set_ylabel('mean error of sets in the demonstration, s')
     axes.set_title(title, loc='left')
     axes.legend(frameon=False, ncols=len(COLOURS))
 
