@@ -17,8 +17,8 @@ class RecordedWay:
     """
     Joint states over time, and how far along them an arm has been commanded.
 
-    names: of the J joints; times_s: N seconds since the epoch; positions: N x J. DataError: there
-    are none in the recording.
+    names: of the J joints, those of the first message; others are left out. times_s: N seconds
+    since the epoch; positions: N x J. DataError: there are none in the recording.
     """
 
     def __init__(self, path: str, lookahead_s: float = 1.5) -> None:
@@ -27,6 +27,7 @@ class RecordedWay:
                 t.name for t in recording.topics if t.msgtype == 'sensor_msgs/msg/JointState'
             ]
             found = [deserialize_message(m[2], JointState) for m in recording.messages(topics)]
+        found = [state for state in found if state.name == found[0].name]
         if len(found) < 2:
             raise DataError(f'{path}: no joint states (sensor_msgs/msg/JointState) to go by')
         self.names = list(found[0].name)

@@ -40,6 +40,9 @@ def write_joints(folder: Path) -> Path:
             fields = {'name': NAMES, 'velocity': none, 'effort': none}
             fields['position'] = np.array(joints_at(step * 0.05))
             yield stamp_ns, 0, serialise(JOINTS, stamp_ns, '', fields)
+            # A gripper that tells of itself is none of the arm's joints.
+            gripper = {**fields, 'name': ['finger'], 'position': np.array([0.01])}
+            yield stamp_ns, 0, serialise(JOINTS, stamp_ns, '', gripper)
 
     write_bag(folder, [(JOINTS_TOPIC, JOINTS)], messages())
     return folder
