@@ -32,7 +32,7 @@ from embedding_world import World
 
 CONFIG = MatchConfig()
 UPDATES = 60  # over which memory is compared
-SCALES = Calibration(sigma=0.3, outlier=0.5, sharpness=8.0)
+SCALES = Calibration(sigma=0.3, outlier=0.5, sharpness=8.0, same_view=0.9)
 
 
 def prove_equal() -> float:

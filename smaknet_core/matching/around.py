@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from smaknet_core.matching.motion import Singles
 from smaknet_core.matching.taught import Taught
+
+_Places = slice | NDArray[np.intp]
 
 # Short demonstrations are put together up to this many timesteps: what the cache holds.
 TOGETHER = 8192
@@ -31,9 +34,9 @@ class Around:
             reach, length = _steps(demonstration, seconds), len(demonstration)
             last = self._groups[-1] if self._groups else None
             if last is None or last.reach != reach or last.length + length > TOGETHER:
-                last = _Group(reach)
+                last = _Group(reach, first)
                 self._groups.append(last)
-            last.append(first, length)
+            last.append(length)
             first += length
         worst = np.inf if choose is np.minimum else -np.inf
         for group in self._groups:
@@ -41,39 +44,48 @@ class Around:
 
     def around(self, values: Singles) -> Singles:
         """Give the chosen one around each of N values; good until the next call."""
-        if len(self._groups) == 1 and len(self._groups[0].places) == 1:
+        if len(self._groups) == 1:
             return self._groups[0].extreme(self._choose, values)
         found = np.empty_like(values)
         for group in self._groups:
-            best = group.extreme(self._choose, values)
-            for here, there in group.places:
-                found[here] = best[there.start - group.reach : there.stop - group.reach]
+            found[group.steps] = group.extreme(self._choose, values[group.steps])
         return found
 
 
 class _Group:
-    """Demonstrations in a row of one reach, with room of that reach around each."""
+    """Demonstrations in a row of one reach, from the timestep `first` of all."""
 
-    def __init__(self, reach: int) -> None:
+    def __init__(self, reach: int, first: int) -> None:
         self.reach = reach
-        self.length = 0
-        self.places: list[tuple[slice, slice]] = []  # of N values, and among the padded ones
+        self.steps = slice(first, first)
+        self._starts: list[int] = []
 
-    def append(self, first: int, length: int) -> None:
-        start = self.length + self.reach
-        self.places.append((slice(first, first + length), slice(start, start + length)))
-        self.length = start + length
+    @property
+    def length(self) -> int:
+        """Timesteps."""
+        return self.steps.stop - self.steps.start
+
+    def append(self, length: int) -> None:
+        """Take in one more demonstration."""
+        self._starts.append(self.length)
+        self.steps = slice(self.steps.start, self.steps.stop + length)
 
     def fill(self, worst: float) -> None:
-        """Fill the room with what is never chosen."""
-        self._padded = np.full(self.length + self.reach, worst, np.float32)
+        """Make room around each demonstration, of what is never chosen."""
+        before = np.zeros(self.length, np.intp)
+        before[self._starts] = self.reach
+        places = np.arange(self.length) + before.cumsum()
+        self._padded = np.full(places[-1] + 1 + self.reach, worst, np.float32)
+        # Where each value goes in the padded ones, and what is around it among the extremes.
+        whole = len(self._starts) == 1
+        self._there: _Places = slice(self.reach, self.reach + self.length) if whole else places
+        self._here: _Places = slice(None) if whole else places - self.reach
 
     def extreme(self, choose: np.ufunc, values: Singles) -> Singles:
-        """Give the extremes around all of its places, the room between them included."""
-        for here, there in self.places:
-            self._padded[there] = values[here]
+        """Give the extremes around each of its values."""
+        self._padded[self._there] = values
         best: Singles = running(choose, self._padded, self.reach)
-        return best
+        return best[self._here]
 
 
 def running(choose: np.ufunc, padded: Any, reach: int) -> Any:

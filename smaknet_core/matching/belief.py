@@ -53,7 +53,8 @@ class Belief:
         # Rows are filled up to whole blocks by timesteps that nothing leads to.
         self._prior, self._hop = _whole(motion.place_prior), _whole(motion.hop)
         # K x N: what jumps bring anywhere, after so many hops.
-        self._arriving = Hops(len(self._prior), STEP_TERMS).of(self._prior, self._hop, STEP_TERMS)
+        hops = Hops(len(self._prior), STEP_TERMS)
+        self._arriving = hops.of([self._prior], self._hop, STEP_TERMS)
         self._memory = Hops(1, 1)
         self._size = len(motion.hop)
         self._rarity = 1 / self._prior[: self._size]
@@ -94,9 +95,6 @@ class Belief:
                 self._far = hop_and_mix(self._far[None], self._hop, moves[None, :, None])[0]
                 self._arrive(step, _cut(step.place_arrivals))
             self.outside = step.outside
-            places = self._far.copy()
-            places[self._columns] += self._every.dot(self._near)
-            self.places = places[: self._size]
 
     def weigh(self, weights: Singles, outside: float) -> None:
         """Multiply N timesteps by weights, after which all sums to 1 with the new `outside`."""
@@ -108,21 +106,23 @@ class Belief:
     def _hop_together(self, step: Step) -> None:
         """Let near and far hop as one row: where they are few, to begin is what takes time."""
         (rows, terms, _), split = step.moves.shape, self._near.size
-        before = np.concatenate((self._near.ravel(), self._far))
-        stack = self._memory.of(before, self._chances, terms)
+        stack = self._memory.of((self._near.ravel(), self._far), self._chances, terms)
         near = stack[:, :split].reshape(terms * rows, -1)
         self._near = step.moves.reshape(rows, -1).dot(near)
         self._far = step.place_moves.dot(stack[:, split:])
 
     def _arrive(self, step: Step, anywhere: Singles) -> None:
         """Add what jumps and entries bring, and let go what has left the near blocks."""
-        stayed = self._far[self._columns]
+        stayed = self._far.take(self._columns)
         self._far += anywhere.dot(self._arriving[: len(anywhere)])
-        self._far[self._columns] = stayed  # what arrives there is near
         self._near += step.arrivals.dot(self._near_arriving[: step.arrivals.shape[1]])
+        nears, places = self._every.dot(self._near), self._far.copy()
+        places[self._columns] = stayed + nears
+        self._far[self._columns] = stayed  # what arrives there is near
         if len(self._exits):
-            self._far[self._left] += self._every.dot(self._near[:, self._exits])
-            self._near[:, self._exits] = 0
+            self._far[self._left] += nears.take(self._exits)
+            self._near.put(self._leaving, 0)
+        self.places = places[: self._size]
 
     def _regroup(self, terms: int) -> None:
         """Decide anew what is near while the scene hops less than `terms` times."""
@@ -132,9 +132,8 @@ class Belief:
             most = np.maximum(most[::2], most[1::2])
         core = most > max(ABOVE_FLOOR * self._floor(most), LEAST * (1 - self.outside))
         near = core | self._first
-        for _ in range(1, terms, BLOCK):  # room to hop to
-            core = np.concatenate(([False], core[:-1]))
-            near |= core
+        for ahead in range(1, (terms - 2) // BLOCK + 2):  # room to hop to
+            near[ahead:] |= core[:-ahead]
         if terms > len(self._near_arriving) or near.tobytes() != self._is_near.tobytes():
             self._carry_over(near, terms)
 
@@ -168,6 +167,8 @@ class Belief:
         self._exits = ends[self._near_hop[ends] > 0]
         self._near_hop[self._exits] = 0
         self._left = self._columns[self._exits]
+        paces = np.arange(len(self._paces))[:, None]
+        self._leaving = (paces * len(self._columns) + self._exits).ravel()
         arriving = _blocks(self._arriving[:terms])[:, blocks]
         self._near_arriving = arriving.reshape(terms, -1)
         if self._near.size + self._far.size <= COLUMNS:

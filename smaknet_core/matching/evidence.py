@@ -149,14 +149,16 @@ class Novelty:
     def measure(self, embeddings: Mapping[str, Vector], dt_s: float | None) -> float:
         """Give 0 (nothing has changed) ... 1 (all is new) and remember the set."""
         changes = []
+        news = 1.0 if dt_s is None else 1 - math.exp(-dt_s / MEMORY_S)
         for camera, vector in embeddings.items():
-            if camera in self._recent:
-                change = vector - self._recent[camera]
-                changes.append(math.sqrt(change.dot(change)))
-        keep = 0.0 if dt_s is None else math.exp(-dt_s / MEMORY_S)
-        for camera, vector in embeddings.items():
-            recent = self._recent.get(camera, vector)
-            self._recent[camera] = keep * recent + (1 - keep) * vector
+            recent = self._recent.get(camera)
+            if recent is None:
+                self._recent[camera] = vector.copy()
+                continue
+            change = vector - recent
+            changes.append(math.sqrt(change.dot(change)))
+            change *= news
+            self._recent[camera] = recent + change
         if not changes:
             return 1.0
         # What is new is that share of the squared error of a match which is not the old error.

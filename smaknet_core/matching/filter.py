@@ -20,6 +20,8 @@ from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
 START_OUTSIDE = 0.3
+# Time passes in ticks of this long, by the stamps: a camera's period is then always one of a few.
+TICK_NS = 100_000
 # After a gap of this long the stream starts anew: anything may have happened.
 RESET_GAP_S = 10.0
 
@@ -81,11 +83,13 @@ class ForwardFilter:
 
     def _pass_time(self, stamp_ns: int) -> float | None:
         """Predict up to `stamp_ns`; give the seconds since the last set, None for the first."""
-        dt_s = None if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / 1e9
-        if dt_s is not None and not 0 < dt_s < RESET_GAP_S:
+        before = self._stamp_ns
+        if before is not None and not 0 < stamp_ns - before < RESET_GAP_S * 1e9:
             self.reset()
-            dt_s = None
-        if dt_s is not None:
-            self._belief.predict(dt_s)
+            before = None
         self._stamp_ns = stamp_ns
-        return dt_s
+        if before is None:
+            return None
+        ticks = stamp_ns // TICK_NS - before // TICK_NS
+        self._belief.predict(ticks * TICK_NS / 1e9)
+        return (stamp_ns - before) / 1e9

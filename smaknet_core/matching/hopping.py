@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from smaknet_core.matching.motion import Singles
 
@@ -27,17 +29,17 @@ class Hops:
         stack = self._stack  # before and after a hop, and what is one further
         self._turns = list(zip(stack[:-1], stack[1:], stack[1:, 1:], strict=True))
 
-    def of(self, before: Singles, hop: Singles, terms: int) -> Singles:
+    def of(self, before: Sequence[Singles], hop: Singles, terms: int) -> Singles:
         """
         Give what 0, 1, 2 ... hops make of n chances in a row: terms x n, until it is called again.
 
         Args:
-            before: n chances.
+            before: n chances, in pieces.
             hop: n, the chance to go from each to the next; 0 in the last one.
             terms: how many.
         """
         moved, came = self._moved, self._moved[:-1]
-        self._stack[0] = before
+        np.concatenate(before, out=self._stack[0])
         for last, new, ahead in self._turns[: terms - 1]:
             np.multiply(last, hop, moved)
             np.subtract(last, moved, new)
@@ -70,7 +72,7 @@ def hop_and_mix(before: Singles, hop: Singles, mixing: Singles) -> Singles:
         chances = np.tile(hop[first:last], rows)
         chances[count - 1 :: count] = 0
         hops = Hops(rows * count, terms, memory[: terms * rows * count])
-        stack = hops.of(before[:, first:last].reshape(-1), chances, terms)
+        stack = hops.of(list(before[:, first:last]), chances, terms)
         mixed = mixing @ stack.reshape(terms * rows, -1)
         after[:, low : low + width] = mixed[:, low - first :][:, :width]
     return after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from smaknet_core.matching.motion import Singles
@@ -31,12 +32,12 @@ class Measuring:
         same_view: float,
         limits: Sequence[float | Singles] = (np.inf,),
     ) -> None:
-        self._nearer = np.float32(1 / same_view)
-        self._limits = [np.asarray(limit, np.float32) for limit in limits]
+        most = [np.asarray(limit, np.float32) for limit in limits]
+        self._limits = len(most)
         self._parts: list[_Part] = []
         self._size = 0
-        for cameras, ones in groupby(taught, key=lambda demonstration: demonstration.cameras):
-            self._parts.append(_Part(cameras, list(ones), self._size))
+        for _, ones in groupby(taught, key=lambda demonstration: demonstration.cameras):
+            self._parts.append(_Part(list(ones), self._size, 1 / same_view, most))
             self._size = self._parts[-1].steps.stop
 
     def measure(self, embeddings: Mapping[str, Vector]) -> tuple[Singles, ...]:
@@ -54,74 +55,98 @@ class Measuring:
             cameras, or stands before it, must not drown what the others see. Some of these may
             be one and the same array.
         """
-        plain = np.empty((len(embeddings), self._size), np.float32)
-        for row, (camera, vector) in zip(plain, embeddings.items(), strict=True):
-            for part in self._parts:
-                part.measure(camera, vector, row[part.steps])
-        raised = self._raise(plain, list(embeddings))
-        if len(plain) == 1:
-            return plain[0], *[raised[0]] * len(self._limits)
-        limited = [_mean(raised, limit) for limit in self._limits]
-        return _mean(plain, np.float32(np.inf)), *limited
-
-    def _raise(self, plain: Singles, cameras: Sequence[str]) -> Singles:
-        """Give V x N distances, those to a camera's own view raised to what other views have."""
-        known = [[camera in part.cameras for part in self._parts] for camera in cameras]
-        if self._nearer == 1 or not any(map(any, known)):
-            return plain
-        raised: Singles = plain.copy()
-        for row, ones in zip(raised, known, strict=True):
-            for part, own in zip(self._parts, ones, strict=True):
-                if own:
-                    row[part.steps] *= self._nearer
-        return raised
+        alone = len(embeddings) == 1  # then nothing is limited
+        found = np.empty((2 if alone else 1 + self._limits, self._size), np.float32)
+        factors = _factors(embeddings)
+        for part in self._parts:
+            part.measure(factors, found[:, part.steps])
+        return found[0], *([found[1]] * self._limits if alone else found[1:])
 
 
-def _mean(rows: Singles, limit: Singles) -> Singles:
-    """Average V x N distances over the rows, each limited by one number or by N."""
-    shares = np.full(len(rows), 1 / len(rows), np.float32)
-    average: Singles = np.empty(rows.shape[1], np.float32)
-    for low in range(0, len(average), ROWS):
-        part = slice(low, low + ROWS)
-        most = limit[part] if limit.ndim else limit
-        np.dot(shares, np.minimum(rows[:, part], most), out=average[part])
-    return average
+def _factors(embeddings: Mapping[str, Vector]) -> dict[str, Vector]:
+    """Give what, times the views of a `_Part`, is each camera's squared distances: D + 2."""
+    found = {}
+    for camera, vector in embeddings.items():
+        found[camera] = factors = np.ones(len(vector) + 2, np.float32)
+        factors[:-2] = vector
+        factors[-1] = vector.dot(vector)
+    return found
+
+
+class _Averaging(NamedTuple):
+    """How the distances to V live cameras are averaged."""
+
+    shares: Singles  # V
+    raised_shares: Singles  # V, of distances raised to what other views have
+    limits: list[Singles]  # V x 1 or V x n each, of distances that are not raised yet
 
 
 class _Part:
     """Demonstrations of the same cameras, from the timestep `first` of all."""
 
-    def __init__(self, cameras: tuple[str, ...], taught: Sequence[Taught], first: int) -> None:
-        self.cameras = cameras
+    def __init__(
+        self, taught: Sequence[Taught], first: int, nearer: float, limits: Sequence[Singles]
+    ) -> None:
+        self._cameras = taught[0].cameras
         rows = np.concatenate([demonstration.embeddings for demonstration in taught])  # n x V x D
-        squares = np.einsum('nvd,nvd->nv', rows, rows)[..., None]
-        views = np.concatenate((rows, squares), axis=2)
         self.steps = slice(first, first + len(rows))
-        self._factors = np.ones(views.shape[2], np.float32)  # the last is that of the squares
-        # V x D + 1 x so many rows at a time: the products of one vector run along the rows.
+        squares = np.einsum('nvd,nvd->nv', rows, rows)[..., None]
+        # |a - b|^2 is -2 a b + |a|^2 + |b|^2: one product of a vector with two numbers more.
+        views = np.concatenate((-2 * rows, squares, np.ones_like(squares)), axis=2)
+        # V x D + 2 x so many rows at a time: the products of one vector run along the rows.
         self._blocks = [
-            np.ascontiguousarray(views[low : low + ROWS].transpose(1, 2, 0), np.float32)
+            (slice(low, low + ROWS), np.ascontiguousarray(part.transpose(1, 2, 0), np.float32))
             for low in range(0, len(rows), ROWS)
+            for part in [views[low : low + ROWS]]
         ]
+        self._nearer = nearer
+        self._limits = [limit[self.steps] if limit.ndim else limit for limit in limits]
+        self._averagings: dict[tuple[str, ...], _Averaging] = {}
 
-    def measure(self, camera: str, vector: Vector, out: Singles) -> None:
-        """Give n distances to the camera's own view, or to the nearest where it was not taught."""
-        if camera in self.cameras:
-            self._to_view(self.cameras.index(camera), vector, out)
-            return
-        self._to_view(0, vector, out)
-        other = np.empty_like(out)
-        for view in range(1, len(self.cameras)):
-            self._to_view(view, vector, other)
-            np.minimum(out, other, out=out)
+    def measure(self, factors: Mapping[str, Vector], found: Singles) -> None:
+        """
+        Average distances to this part.
 
-    def _to_view(self, view: int, vector: Vector, found: Singles) -> None:
-        """Give n distances, by the products: |a - b|^2 is |a|^2 - 2 a b + |b|^2."""
-        np.multiply(vector, -2, out=self._factors[:-1])
-        own = vector.dot(vector)
-        for number, block in enumerate(self._blocks):
-            out = found[number * ROWS : (number + 1) * ROWS]
-            np.dot(self._factors, block[view], out=out)
-            out += own
-            np.maximum(out, 0, out=out)
-            np.sqrt(out, out=out)
+        Args:
+            factors: of each live camera.
+            found: of n distances, the plain ones and those raised and limited. All but the plain
+                ones are only raised where there is one camera.
+        """
+        averaging = self._average(tuple(factors))
+        for steps, views in self._blocks:
+            plain, *limited = found[:, steps]
+            distances = self._distances(factors, views, plain)
+            if len(factors) == 1:
+                np.multiply(plain, averaging.raised_shares, out=limited[0])
+                continue
+            np.dot(averaging.shares, distances, out=plain)
+            for limit, out in zip(averaging.limits, limited, strict=True):
+                most = limit if limit.shape[1] == 1 else limit[:, steps]
+                np.dot(averaging.raised_shares, np.minimum(distances, most), out=out)
+
+    def _average(self, cameras: tuple[str, ...]) -> _Averaging:
+        """Say how to average these live cameras."""
+        found = self._averagings.get(cameras)
+        if found is None:
+            own = [camera in self._cameras for camera in cameras]
+            raising = np.where(own, np.float32(self._nearer), np.float32(1))
+            shares = np.full(len(cameras), 1 / len(cameras), np.float32)
+            limits = [limit / raising[:, None] for limit in self._limits]
+            found = self._averagings[cameras] = _Averaging(shares, shares * raising, limits)
+        return found
+
+    def _distances(
+        self, factors: Mapping[str, Vector], views: Singles, single: Singles
+    ) -> Singles:
+        """Give a distance from each live camera to n timesteps; into `single` where it is one."""
+        shape = len(factors), len(single)
+        squares = single[None] if len(factors) == 1 else np.empty(shape, np.float32)
+        for (camera, vector), out in zip(factors.items(), squares, strict=True):
+            if camera in self._cameras:
+                np.dot(vector, views[self._cameras.index(camera)], out=out)
+                continue
+            np.dot(vector, views[0], out=out)
+            for view in views[1:]:
+                np.minimum(out, vector.dot(view), out=out)
+        np.maximum(squares, 0, out=squares)
+        return np.sqrt(squares, out=squares)

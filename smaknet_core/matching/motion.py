@@ -45,6 +45,8 @@ TAIL = 1e-5
 # Long predictions are made in steps of at most so many events, a sum of at most so many terms.
 STEP_EVENTS = 8.0
 STEP_TERMS = 24
+# Cameras keep time: what predictions over so many different times need is kept.
+TIMES_KEPT = 256
 
 
 class Step(NamedTuple):
@@ -56,6 +58,18 @@ class Step(NamedTuple):
     place_moves: Singles
     place_arrivals: Singles
     outside: float  # the belief in `elsewhere` afterwards
+
+
+class _Sums(NamedTuple):
+    """What the steps of a prediction over some time have in common."""
+
+    steps: int
+    fading: float  # what is left of how far `elsewhere` is from its balance
+    moves: Singles  # these as in `Step`
+    place_moves: Singles
+    # Of arrivals and place arrivals, in a row: all being outside before, and all being inside.
+    from_outside: Singles
+    from_inside: Singles
 
 
 class Motion:
@@ -96,26 +110,40 @@ class Motion:
             _rows(moves[:terms, :, :terms], self.pace_prior, arriving[:, :terms])
             for terms in range(1, STEP_TERMS + 1)
         ]
+        self._sums: dict[float, _Sums] = {}
 
     def steps(self, outside: float, dt_s: float) -> Iterator[Step]:
         """Cut a prediction into steps of at most STEP_EVENTS events."""
-        count = max(1, math.ceil(self._events_per_s * dt_s / STEP_EVENTS))
-        weights = np.array(poisson(self._events_per_s * dt_s / count))
-        paces, terms = len(self.paces), len(weights)
-        left = float(weights.dot(self._fading[:terms]))
-        sums = weights.astype(np.float32).dot(self._tables[terms - 1])
-        moves, places = sums[: paces * terms * paces], sums[paces * terms * paces :][:terms]
-        from_outside, from_inside = sums[len(moves) + terms :].reshape(2, -1)
-        for _ in range(count):
-            arrivals = outside * from_outside + (1 - outside) * from_inside
-            outside = self._balance + (outside - self._balance) * left
+        sums = self._sums.get(dt_s) or self._sum_over(dt_s)
+        paces, terms = len(self.paces), len(sums.place_moves)
+        for _ in range(sums.steps):
+            arrivals = outside * sums.from_outside + (1 - outside) * sums.from_inside
+            outside = self._balance + (outside - self._balance) * sums.fading
             yield Step(
-                moves.reshape(paces, terms, paces),
+                sums.moves,
                 arrivals[:-terms].reshape(paces, terms),
-                places,
+                sums.place_moves,
                 arrivals[-terms:],
                 outside,
             )
+
+    def _sum_over(self, dt_s: float) -> _Sums:
+        """Sum over the events of the steps that `dt_s` is cut into; keep it for the next time."""
+        count = max(1, math.ceil(self._events_per_s * dt_s / STEP_EVENTS))
+        weights = np.array(poisson(self._events_per_s * dt_s / count))
+        paces, terms = len(self.paces), len(weights)
+        sums = weights.astype(np.float32).dot(self._tables[terms - 1])
+        moves, places = sums[: paces * terms * paces], sums[paces * terms * paces :][:terms]
+        if len(self._sums) >= TIMES_KEPT:
+            self._sums.clear()
+        self._sums[dt_s] = _Sums(
+            count,
+            float(weights.dot(self._fading[:terms])),
+            moves.reshape(paces, terms, paces),
+            places,
+            *sums[len(moves) + terms :].reshape(2, -1),
+        )
+        return self._sums[dt_s]
 
 
 def poisson(mean: float) -> list[float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
+from itertools import accumulate
 import math
 
 import numpy as np
@@ -64,9 +66,10 @@ class Summary:
         sigma = np.asarray(scales(taught, calibration)[0], np.float32)
         self._telling = calibration.sharpness / (2 * sigma**2)
         self._times_s = np.concatenate([demonstration.times_s for demonstration in taught])
-        self._starts = np.cumsum([0, *(len(demonstration) for demonstration in taught)])
+        self._starts = list(accumulate(map(len, taught), initial=0))
         window = _windows(taught, WINDOW_S)
         self._window = Windows(*window)
+        self._adjacent = Windows(*_windows(taught, ADJACENT_S))
         self._peak = Windows(*_windows(taught, peak_s))
         self._place = Windows(*_places(taught, window, STANDING * calibration.sigma))
         self._labels = Labels(config)
@@ -98,8 +101,8 @@ class Summary:
         mass = running_sums(places)
         weight = 1.0 if dt_s is None else min(1.0, dt_s / self._evidence_time_s)
         found, mean_s = self._find_place(places, mass, distances, weight)
-        which = int(self._starts.searchsorted(found, side='right')) - 1
-        taught, offset = self._taught[which], int(self._starts[which])
+        which = bisect(self._starts, found) - 1
+        taught, offset = self._taught[which], self._starts[which]
         timestep = found - offset
         temperature = self._calibration.temperature
         confidence = sharpen(self._window.sum(places, mass, found), temperature)
@@ -116,7 +119,7 @@ class Summary:
             rate=self._rate.measure(taught.name, mean_s, dt_s),
             distance=float(distances[found]),
             confidence=confidence,
-            margin=self._margin(distances, found, taught, offset),
+            margin=self._margin(distances, found),
             interval_s=(float(taught.times_s[low]), float(taught.times_s[high])),
             state=self._labels.label(dt_s, outside, certainty, duration_s - time_s),
         )
@@ -143,12 +146,10 @@ class Summary:
         mean_s = float(times_s.dot(weights)) / max(float(weights.sum()), 1e-30)
         return window.start + int(np.abs(times_s - mean_s).argmin()), mean_s
 
-    def _margin(self, distances: Singles, found: int, taught: Taught, offset: int) -> float:
+    def _margin(self, distances: Singles, found: int) -> float:
         """Give how much farther the best rival is; `elsewhere` is the rival if nothing else is."""
-        times, time = taught.times_s, taught.times_s[found - offset]
-        low = offset + int(times.searchsorted(time - ADJACENT_S, side='left'))
-        high = offset + int(times.searchsorted(time + ADJACENT_S, side='right'))
-        rival = min(_least(distances[:low]), _least(distances[high:]))
+        adjacent = self._adjacent.of(found)
+        rival = min(_least(distances[: adjacent.start]), _least(distances[adjacent.stop :]))
         if not math.isfinite(rival):
             rival = self._calibration.outlier
         return rival - float(distances[found])

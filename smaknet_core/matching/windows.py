@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -106,7 +107,7 @@ def quantiles(
         return [_quantile(places[part], share) for share in shares]
     before, last = float(mass[part.start]), part.stop - part.start - 1
     total, rising = float(mass[part.stop]) - before, mass[part.start + 1 : part.stop + 1]
-    return [min(int(rising.searchsorted(before + share * total)), last) for share in shares]
+    return [min(bisect_left(rising, before + share * total), last) for share in shares]
 
 
 def _quantile(places: Chances, share: float) -> int:
@@ -121,8 +122,9 @@ def _quantile(places: Chances, share: float) -> int:
 
 def _add_up(places: Chances) -> Floats:
     mass = np.empty(len(places) + 1)
-    mass[0], mass[1:] = 0, places
-    return mass.cumsum(out=mass)
+    mass[0] = 0
+    np.add.accumulate(places, dtype=np.float64, out=mass[1:])
+    return mass
 
 
 def _block_sums(places: Chances, size: int) -> Chances:

@@ -76,7 +76,7 @@ def advance(motion, inside, outside, dt_s):
     prior = np.asarray(motion.place_prior, np.float32)
     for step in motion.steps(outside, dt_s):
         terms = step.arrivals.shape[1]
-        arrived = step.arrivals @ Hops(len(prior), terms).of(prior, motion.hop, terms)
+        arrived = step.arrivals @ Hops(len(prior), terms).of([prior], motion.hop, terms)
         inside, outside = hop_and_mix(inside, motion.hop, step.moves) + arrived, step.outside
     return inside, outside
 
