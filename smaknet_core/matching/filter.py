@@ -20,7 +20,7 @@ from smaknet_core.types import Match, Vector
 
 # Belief in `elsewhere` before the first set.
 START_OUTSIDE = 0.3
-# Time passes in ticks of this long, by the stamps: a camera's period is then always one of a few.
+# Time passes in ticks of this long since the first set: periods of a camera are then but a few.
 TICK_NS = 100_000
 # After a gap of this long the stream starts anew: anything may have happened.
 RESET_GAP_S = 10.0
@@ -49,6 +49,7 @@ class ForwardFilter:
     def reset(self) -> None:
         """Forget the stream: the next set is the first."""
         self._stamp_ns: int | None = None
+        self._first_ns = 0
         self._belief.start(START_OUTSIDE)
         self._evidence.reset()
         self._summary.reset()
@@ -89,7 +90,8 @@ class ForwardFilter:
             before = None
         self._stamp_ns = stamp_ns
         if before is None:
+            self._first_ns = stamp_ns
             return None
-        ticks = stamp_ns // TICK_NS - before // TICK_NS
+        ticks = (stamp_ns - self._first_ns) // TICK_NS - (before - self._first_ns) // TICK_NS
         self._belief.predict(ticks * TICK_NS / 1e9)
         return (stamp_ns - before) / 1e9

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching import ForwardFilter
-from smaknet_core.matching.filter import RESET_GAP_S
+from smaknet_core.matching.filter import RESET_GAP_S, TICK_NS
 from smaknet_core.types import State
 
 CONFIG = MatchConfig()
@@ -86,6 +86,23 @@ def test_the_posterior_is_a_distribution_and_the_match_is_in_range(stream):
 def test_shifting_all_stamps_changes_only_the_stamps(stream, shift_ns):
     plain, shifted = run(*stream)[1], run(*stream, shift_ns)[1]
     assert [replace(m, stamp_ns=m.stamp_ns - shift_ns) for m in shifted] == plain
+
+
+@settings(max_examples=20, deadline=None)
+@given(streams(), st.integers(0, 1000), st.integers(-(10**18), 10**18))
+def test_stamps_off_by_less_than_a_tick_hardly_matter_and_add_nothing_up(stream, seed, shift_ns):
+    stamps_ms, vectors = stream
+    off_ns = np.random.default_rng(seed).integers(0, TICK_NS // 2, len(stamps_ms))
+    fast = ForwardFilter([small_demo()], calibration(), CONFIG)
+    shifted = ForwardFilter([small_demo()], calibration(), CONFIG)
+    for stamp_ms, off, vector in zip(stamps_ms, off_ns, vectors, strict=True):
+        stamp_ns = EPOCH_NS + int(stamp_ms) * MS + int(off)
+        fast.update(stamp_ns, {'a': vector})
+        shifted.update(stamp_ns + shift_ns, {'a': vector})
+    even, outside = run(*stream)[0].posterior
+    np.testing.assert_array_equal(shifted.posterior[0], fast.posterior[0])
+    np.testing.assert_allclose(fast.posterior[0].sum(axis=0), even.sum(axis=0), atol=2e-3)
+    assert fast.elsewhere == pytest.approx(outside, abs=2e-3)
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from smaknet_core.config import MatchConfig
 from smaknet_core.matching import hopping
-from smaknet_core.matching.motion import Motion, poisson
+from smaknet_core.matching.motion import Motion, poisson, TIMES_KEPT
 
 CONFIG = MatchConfig()
 
@@ -45,6 +45,18 @@ def test_predicting_twice_is_predicting_once_over_the_sum(first, second, gaps):
     assert twice_out == pytest.approx(once_out, abs=5e-5)
     assert once.sum() + once_out == pytest.approx(1, abs=1e-4)
     assert (once >= 0).all()
+
+
+def test_a_prediction_over_a_time_known_already_is_the_same_and_few_are_kept():
+    times_s = [np.arange(20) / 10]
+    motion = Motion(times_s, CONFIG)
+    inside = (0.7 * np.outer(motion.pace_prior, motion.place_prior)).astype(np.float32)
+    first, _ = advance(motion, inside, 0.3, 0.1)
+    for dt_s in np.linspace(0, 2, 3 * TIMES_KEPT):
+        advance(motion, inside, 0.3, float(dt_s))
+        assert len(motion._sums) <= TIMES_KEPT
+    for _ in range(2):
+        np.testing.assert_array_equal(advance(motion, inside, 0.3, 0.1)[0], first)
 
 
 def test_a_long_chain_is_predicted_in_parts(monkeypatch):
