@@ -29,7 +29,7 @@ BLOCK = 16
 BEGINNING = 16
 # Near is what is believed in so many times as much as a block that hardly differs from nothing
 # but jumps: the one that this share of all blocks is below.
-ABOVE_FLOOR = 8.0
+ABOVE_FLOOR = 2.0
 FLOOR_SHARE = 0.125
 # ... and at least this share of what it was before anything was seen.
 LEAST = 3e-4

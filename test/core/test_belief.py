@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dense_filter import apart, PlainFilter
 from embedding_world import calibration, EPOCH_NS, MS, ramp, SIZE, World
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -18,16 +18,13 @@ KINDS = ('go', 'jump', 'pause', 'restart', 'hide')
 SCALES = (calibration(), Calibration(0.332, 0.483, 4.0), Calibration(0.3, 0.5, 8.0))
 
 
-@st.composite
-def followed(draw):
+def followed(seed, hz, worlds, cameras, kinds, slower, scales):
     """Demonstrations, and sets that follow them, jump, pause, begin again, or are of nothing."""
-    seed, hz = draw(st.integers(0, 500)), draw(st.sampled_from([5, 10, 30]))
     rng = np.random.default_rng(seed)
-    worlds = [World(3000 + 10 * seed + n, duration_s=12) for n in range(draw(st.integers(1, 3)))]
-    cameras = draw(st.sampled_from([('a',), ('a', 'b')]))
+    worlds = [World(3000 + 10 * seed + n, duration_s=12) for n in range(worlds)]
     demos = [world.taught(cameras, f'demo {n}') for n, world in enumerate(worlds)]
     sets = []
-    for kind in draw(st.lists(st.sampled_from(KINDS), min_size=2, max_size=5)):
+    for kind in kinds:
         world, start = worlds[rng.integers(len(worlds))], rng.uniform(0, 10)
         moments = ramp(0 if kind == 'restart' else start, start + 2, rng.choice([0.5, 1, 2]), hz)
         if kind == 'pause':
@@ -36,8 +33,20 @@ def followed(draw):
             noise = rng.standard_normal(SIZE).astype(np.float32)
             sets.append(noise / np.linalg.norm(noise) if kind == 'hide' else world.see(moment))
     gaps_ms = np.round(1000 / hz * rng.uniform(0.8, 1.2, len(sets)))
-    gaps_ms[rng.random(len(sets)) < 0.05] *= draw(st.integers(1, 8))
-    return demos, np.cumsum(gaps_ms), sets, draw(st.sampled_from(SCALES))
+    gaps_ms[rng.random(len(sets)) < 0.05] *= slower
+    return demos, np.cumsum(gaps_ms), sets, scales
+
+
+STREAMS = st.builds(
+    followed,
+    seed=st.integers(0, 500),
+    hz=st.sampled_from([5, 10, 30]),
+    worlds=st.integers(1, 3),
+    cameras=st.sampled_from([('a',), ('a', 'b')]),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=2, max_size=5),
+    slower=st.integers(1, 8),
+    scales=st.sampled_from(SCALES),
+)
 
 
 def worst_apart(demos, stamps_ms, sets, scales):
@@ -47,8 +56,12 @@ def worst_apart(demos, stamps_ms, sets, scales):
     return apart(fast, plain, zip(stamps, sets, strict=True))
 
 
+# Off by 0.17, 0.25 and 0.14 at most where near begins at eight times the floor, not at twice.
+@example(followed(327, 5, 3, ('a', 'b'), ['hide', 'pause', 'jump', 'restart'], 8, SCALES[1]))
+@example(followed(359, 5, 3, ('a', 'b'), ['hide', 'pause', 'pause', 'restart'], 7, SCALES[1]))
+@example(followed(451, 5, 3, ('a',), ['restart', 'jump', 'pause'], 3, SCALES[1]))
 @settings(max_examples=12, deadline=None)
-@given(followed())
+@given(STREAMS)
 def test_what_is_hardly_believed_may_forget_its_pace(stream):
     apart = worst_apart(*stream)
     assert apart.max() <= MOST_OFF
@@ -56,7 +69,7 @@ def test_what_is_hardly_believed_may_forget_its_pace(stream):
 
 
 @settings(max_examples=5, deadline=None)
-@given(stream=followed())
+@given(stream=STREAMS)
 def test_with_everything_near_nothing_changes(stream):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(belief, 'LEAST', -1.0)
