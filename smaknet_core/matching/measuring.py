@@ -112,11 +112,13 @@ class _Part:
             found: of n distances, the plain ones and those raised and limited. All but the plain
                 ones are only raised where there is one camera.
         """
-        averaging = self._average(tuple(factors))
+        averaging, alone = self._average(tuple(factors)), len(factors) == 1
         for steps, views in self._blocks:
             plain, *limited = found[:, steps]
-            distances = self._distances(factors, views, plain)
-            if len(factors) == 1:
+            shape = len(factors), len(plain)
+            distances = plain[None] if alone else np.empty(shape, np.float32)
+            self._measure(factors, views, distances)
+            if alone:
                 np.multiply(plain, averaging.raised_shares, out=limited[0])
                 continue
             np.dot(averaging.shares, distances, out=plain)
@@ -135,18 +137,14 @@ class _Part:
             found = self._averagings[cameras] = _Averaging(shares, shares * raising, limits)
         return found
 
-    def _distances(
-        self, factors: Mapping[str, Vector], views: Singles, single: Singles
-    ) -> Singles:
-        """Give a distance from each live camera to n timesteps; into `single` where it is one."""
-        shape = len(factors), len(single)
-        squares = single[None] if len(factors) == 1 else np.empty(shape, np.float32)
-        for (camera, vector), out in zip(factors.items(), squares, strict=True):
+    def _measure(self, factors: Mapping[str, Vector], views: Singles, found: Singles) -> None:
+        """Fill in V x n distances: to a camera's own view, or to the nearest of all."""
+        for (camera, vector), out in zip(factors.items(), found, strict=True):
             if camera in self._cameras:
                 np.dot(vector, views[self._cameras.index(camera)], out=out)
                 continue
             np.dot(vector, views[0], out=out)
             for view in views[1:]:
                 np.minimum(out, vector.dot(view), out=out)
-        np.maximum(squares, 0, out=squares)
-        return np.sqrt(squares, out=squares)
+        np.maximum(found, 0, out=found)
+        np.sqrt(found, out=found)

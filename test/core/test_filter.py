@@ -90,7 +90,7 @@ def test_shifting_all_stamps_changes_only_the_stamps(stream, shift_ns):
 
 @settings(max_examples=20, deadline=None)
 @given(streams(), st.integers(0, 1000), st.integers(-(10**18), 10**18))
-def test_stamps_off_by_less_than_a_tick_hardly_matter_and_add_nothing_up(stream, seed, shift_ns):
+def test_stamps_off_by_less_than_a_tick_hardly_matter(stream, seed, shift_ns):
     stamps_ms, vectors = stream
     off_ns = np.random.default_rng(seed).integers(0, TICK_NS // 2, len(stamps_ms))
     fast = ForwardFilter([small_demo()], calibration(), CONFIG)
@@ -103,6 +103,16 @@ def test_stamps_off_by_less_than_a_tick_hardly_matter_and_add_nothing_up(stream,
     np.testing.assert_array_equal(shifted.posterior[0], fast.posterior[0])
     np.testing.assert_allclose(fast.posterior[0].sum(axis=0), even.sum(axis=0), atol=2e-3)
     assert fast.elsewhere == pytest.approx(outside, abs=2e-3)
+
+
+def test_ticks_add_up_to_the_time_that_passed(monkeypatch):
+    fast, passed_s = ForwardFilter([small_demo()], calibration(), CONFIG), []
+    predict = fast._belief.predict
+    monkeypatch.setattr(fast._belief, 'predict', lambda s: (passed_s.append(s), predict(s)))
+    for frame in range(301):  # at 30 Hz, which is no whole number of ticks
+        fast.update(EPOCH_NS + frame * 10**9 // 30, {'a': small_demo().embeddings[0, 0]})
+    assert sum(passed_s) == pytest.approx(10, abs=TICK_NS / 1e9)
+    assert len(set(passed_s)) <= 2
 
 
 @settings(max_examples=20, deadline=None)
